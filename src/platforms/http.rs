@@ -1,0 +1,458 @@
+//! The one outbound HTTP client: https to public addresses only, every hop checked, size and time capped, and the one
+//! seam for emulators ([`Http::new`]'s gateway). It knows no vendor; a status is an answer, and what it means is decided
+//! in the platform's `fault.rs`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use serde_json::Value;
+use url::{Host, Url};
+
+use crate::domain::fault::{Fault, Operation};
+use crate::domain::observe::{Observer, Point};
+use crate::domain::{Secret, Timestamp};
+
+mod guard;
+
+pub use guard::{PublicResolver, Resolver, SystemResolver, is_public};
+
+/// How long a call may take, unless it says otherwise. Media transfers ask for more.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// How long making a connection may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// The largest answer that is read (bytes), unless the call says otherwise.
+const ANSWER_LIMIT: usize = 2 * 1024 * 1024;
+/// The longest pause that a vendor can ask us to take.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
+/// Some edges refuse clients without a name.
+const USER_AGENT: &str = concat!("trypost/", env!("CARGO_PKG_VERSION"));
+
+/// The client. One per daemon.
+pub struct Http {
+    client: reqwest::Client,
+    gateway: Option<Url>,
+    resolver: Arc<dyn Resolver>,
+    observer: Arc<dyn Observer>,
+}
+
+/// Why a gateway can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// It must be on this machine: it sees every secret.
+    #[error("VENDOR_GATEWAY must be http://127.0.0.1:PORT or another loopback address, not {0}")]
+    NotLoopback(Url),
+    /// The TLS set-up of this machine is broken.
+    #[error("no HTTP client could be made: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+impl Http {
+    /// Makes the client. With a `gateway`, every request for `https://HOST/PATH` goes to `GATEWAY/HOST/PATH` instead; the
+    /// guard judges the host that is meant, before that.
+    ///
+    /// # Errors
+    /// When the gateway is not on a loopback address, or TLS can't be set up.
+    pub fn new(
+        gateway: Option<Url>,
+        resolver: Arc<dyn Resolver>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, GatewayError> {
+        if let Some(gateway) = &gateway {
+            let loopback = match gateway.host() {
+                Some(Host::Ipv4(ip)) => ip.is_loopback(),
+                Some(Host::Ipv6(ip)) => ip.is_loopback(),
+                _ => false,
+            };
+            if !loopback || gateway.scheme() != "http" {
+                return Err(GatewayError::NotLoopback(gateway.clone()));
+            }
+        }
+        // A provider that is installed already is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_LIMIT)
+            .user_agent(USER_AGENT)
+            .dns_resolver(Arc::new(guard::Guarded(resolver.clone())))
+            .build()?;
+        Ok(Self { client, gateway, resolver, observer })
+    }
+
+    /// Begins a call. `url` is the vendor's (or the gateway's form of it, as answers may hold).
+    pub fn call(&self, operation: Operation, method: Method, url: Url) -> Call<'_> {
+        Call {
+            http: self,
+            operation,
+            method,
+            url: self.meant(url),
+            headers: HeaderMap::new(),
+            body: Body::Empty,
+            time_limit: TIME_LIMIT,
+            answer_limit: ANSWER_LIMIT,
+            hops: 0,
+        }
+    }
+
+    /// Where a browser goes for `url`: the address itself, or its gateway form.
+    pub fn link(&self, url: &Url) -> Url {
+        self.mapped(url)
+    }
+
+    /// The vendor's form of an address that may come in the gateway's.
+    fn meant(&self, url: Url) -> Url {
+        let Some(gateway) = &self.gateway else { return url };
+        let Some(rest) = url.as_str().strip_prefix(gateway.as_str()) else { return url };
+        Url::parse(&format!("https://{rest}")).unwrap_or(url)
+    }
+
+    fn mapped(&self, url: &Url) -> Url {
+        let Some(gateway) = &self.gateway else { return url.clone() };
+        let path = url.as_str().strip_prefix("https://").unwrap_or_default();
+        gateway.join(&format!("/{path}")).unwrap_or_else(|_| url.clone())
+    }
+
+    /// Refuses what the guard refuses.
+    async fn judge(&self, url: &Url) -> Result<(), Fault> {
+        let refuse = |why: &str| {
+            Err(Fault::rejected(
+                format!("{} {why}", url.host_str().unwrap_or("that address")),
+                "Use a public server's name, like mastodon.social.",
+            ))
+        };
+        if url.scheme() != "https" {
+            return refuse("is not reached by https");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("carries a user name");
+        }
+        if url.port().is_some_and(|port| port != 443) {
+            return refuse("names a port");
+        }
+        let ips: Vec<IpAddr> = match url.host() {
+            Some(Host::Ipv4(ip)) => vec![ip.into()],
+            Some(Host::Ipv6(ip)) => vec![ip.into()],
+            // The same resolver answers once more when the connection is made; only public addresses pass there.
+            Some(Host::Domain(name)) => match self.resolver.resolve(name).await {
+                Ok(ips) => ips,
+                Err(why) => return Err(Fault::transient(format!("{name} can't be found: {why}"))),
+            },
+            None => return refuse("is no address"),
+        };
+        if ips.is_empty() || !ips.iter().all(|ip| is_public(*ip)) {
+            return refuse("is not on the public internet");
+        }
+        Ok(())
+    }
+}
+
+enum Body {
+    Empty,
+    Bytes(Bytes),
+    File(PathBuf, u64),
+    Multipart(Vec<Part>),
+}
+
+/// One part of a multipart body.
+pub struct Part {
+    /// The field's name.
+    pub name: String,
+    /// What it holds.
+    pub value: PartValue,
+}
+
+/// What a part holds.
+pub enum PartValue {
+    /// A text field.
+    Text(String),
+    /// JSON, sent as `application/json`.
+    Json(Value),
+    /// A file, sent with its exact length.
+    File {
+        /// Where it lies.
+        path: PathBuf,
+        /// Its length in bytes.
+        bytes: u64,
+        /// The name the vendor sees.
+        name: String,
+        /// Its type.
+        mime: String,
+    },
+}
+
+impl Part {
+    /// A text field.
+    pub fn text(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: PartValue::Text(value.into()) }
+    }
+}
+
+/// A call being put together.
+pub struct Call<'a> {
+    http: &'a Http,
+    operation: Operation,
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Body,
+    time_limit: Duration,
+    answer_limit: usize,
+    hops: u8,
+}
+
+impl Call<'_> {
+    /// Sends a header; a value that HTTP can't carry is left out.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    fn authorization(mut self, value: &str) -> Self {
+        if let Ok(mut value) = HeaderValue::from_str(value) {
+            value.set_sensitive(true);
+            self.headers.insert(header::AUTHORIZATION, value);
+        }
+        self
+    }
+
+    /// `Authorization: Bearer …`.
+    #[must_use]
+    pub fn bearer(self, token: &Secret) -> Self {
+        self.authorization(&format!("Bearer {}", token.expose()))
+    }
+
+    /// `Authorization: Bot …` (Discord).
+    #[must_use]
+    pub fn bot(self, token: &Secret) -> Self {
+        self.authorization(&format!("Bot {}", token.expose()))
+    }
+
+    /// `Authorization: Basic …`, both parts form-encoded first (RFC 6749, 2.3.1).
+    #[must_use]
+    pub fn basic(self, id: &str, secret: &Secret) -> Self {
+        let encode = |part: &str| url::form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>();
+        let pair = format!("{}:{}", encode(id), encode(secret.expose()));
+        self.authorization(&format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
+    }
+
+    /// Adds query parameters.
+    #[must_use]
+    pub fn query<K: AsRef<str>, V: AsRef<str>>(mut self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        self.url.query_pairs_mut().extend_pairs(pairs);
+        self
+    }
+
+    /// A JSON body.
+    #[must_use]
+    pub fn json(mut self, body: &Value) -> Self {
+        self.body = Body::Bytes(Bytes::from(body.to_string()));
+        self.header("content-type", "application/json")
+    }
+
+    /// A form body.
+    #[must_use]
+    pub fn form<K: AsRef<str>, V: AsRef<str>>(mut self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        self.body = Body::Bytes(Bytes::from(body));
+        self.header("content-type", "application/x-www-form-urlencoded")
+    }
+
+    /// A body of bytes with its type.
+    #[must_use]
+    pub fn bytes(mut self, mime: &str, body: Bytes) -> Self {
+        self.body = Body::Bytes(body);
+        self.header("content-type", mime)
+    }
+
+    /// A file as the body, streamed with its exact length.
+    #[must_use]
+    pub fn file(mut self, mime: &str, path: PathBuf, bytes: u64) -> Self {
+        self.body = Body::File(path, bytes);
+        self.header("content-type", mime)
+    }
+
+    /// A multipart form, sent with its exact length (some front ends refuse chunked bodies).
+    #[must_use]
+    pub fn multipart(mut self, parts: Vec<Part>) -> Self {
+        self.body = Body::Multipart(parts);
+        self
+    }
+
+    /// How long the call may take.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// The largest answer that is read (bytes).
+    #[must_use]
+    pub fn answer_limit(mut self, limit: usize) -> Self {
+        self.answer_limit = limit;
+        self
+    }
+
+    /// Follows up to this many redirects of a GET, each checked again; credentials stay with the first host.
+    #[must_use]
+    pub fn follow(mut self, hops: u8) -> Self {
+        self.hops = hops;
+        self
+    }
+
+    /// Makes the call. Any HTTP status is an answer.
+    ///
+    /// # Errors
+    /// [`Fault::Rejected`] when the guard refuses the address; [`Fault::Transient`] when no connection was made;
+    /// [`Fault::InDoubt`] (single-use operations) or `Transient` when the answer was lost.
+    pub async fn send(mut self) -> Result<Answer, Fault> {
+        loop {
+            let answer = self.hop().await?;
+            let Some(next) = self.redirect(&answer) else { return Ok(answer) };
+            self.hops -= 1;
+            if next.host() != self.url.host() {
+                self.headers.remove(header::AUTHORIZATION);
+            }
+            self.url = next;
+        }
+    }
+
+    fn redirect(&self, answer: &Answer) -> Option<Url> {
+        if self.hops == 0 || self.method != Method::GET || !(300..400).contains(&answer.status) {
+            return None;
+        }
+        let next = answer.header("location")?;
+        self.url.join(next).ok().map(|next| self.http.meant(next))
+    }
+
+    async fn hop(&mut self) -> Result<Answer, Fault> {
+        self.http.judge(&self.url).await?;
+        let host = self.url.host_str().unwrap_or_default().to_owned();
+        let path = self.url.path().to_owned();
+        let observer = self.http.observer.clone();
+        observer.reached(Point::Calling { host: host.clone(), path: path.clone() }).await;
+        let result = self.exchange(&host).await;
+        let status = result.as_ref().map_or(0, |answer| answer.status);
+        tracing::debug!(host, path, method = %self.method, status, "called");
+        observer.reached(Point::Answered { host, path, status }).await;
+        result
+    }
+
+    async fn exchange(&mut self, host: &str) -> Result<Answer, Fault> {
+        let unreadable = |_| Fault::transient("a file to upload could not be read");
+        let mut request = self
+            .http
+            .client
+            .request(self.method.clone(), self.http.mapped(&self.url))
+            .headers(self.headers.clone())
+            .timeout(self.time_limit);
+        request = match std::mem::replace(&mut self.body, Body::Empty) {
+            Body::Empty => request,
+            Body::Bytes(bytes) => request.body(bytes),
+            Body::File(path, bytes) => {
+                let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
+                let stream = tokio_util::io::ReaderStream::new(file);
+                request.header(header::CONTENT_LENGTH, bytes).body(reqwest::Body::wrap_stream(stream))
+            }
+            Body::Multipart(parts) => {
+                let mut form = reqwest::multipart::Form::new();
+                for part in parts {
+                    let body = match part.value {
+                        PartValue::Text(text) => reqwest::multipart::Part::text(text),
+                        PartValue::Json(json) => reqwest::multipart::Part::text(json.to_string())
+                            .mime_str("application/json")
+                            .map_err(|_| Fault::transient("a request could not be put together"))?,
+                        PartValue::File { path, bytes, name, mime } => {
+                            let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
+                            let stream = reqwest::Body::wrap_stream(tokio_util::io::ReaderStream::new(file));
+                            reqwest::multipart::Part::stream_with_length(stream, bytes)
+                                .file_name(name)
+                                .mime_str(&mime)
+                                .map_err(|_| Fault::transient("a request could not be put together"))?
+                        }
+                    };
+                    form = form.part(part.name, body);
+                }
+                request.multipart(form)
+            }
+        };
+        let lost = |error: reqwest::Error| {
+            // The error's text may name the whole URL, and a URL may hold a token: it is not passed on.
+            if error.is_connect() {
+                Fault::transient(format!("{host} can't be reached"))
+            } else if error.is_timeout() {
+                Fault::unanswered(self.operation, format!("{host} did not answer in time"))
+            } else {
+                Fault::unanswered(self.operation, format!("the connection to {host} broke"))
+            }
+        };
+        let response = request.send().await.map_err(lost)?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let mut body = BytesMut::new();
+        let mut stream = response.bytes_stream();
+        while let Some(chunk) = stream.next().await {
+            body.extend_from_slice(&chunk.map_err(lost)?);
+            if body.len() > self.answer_limit {
+                return Err(Fault::unanswered(self.operation, format!("{host} answered more than is sensible")));
+            }
+        }
+        Ok(Answer { status, headers, body: body.freeze() })
+    }
+}
+
+/// What the vendor answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The body, whole.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body as JSON; `Null` when it is none (front ends answer HTML).
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// What `Retry-After` asks for, in seconds or as an HTTP date, at most a day.
+    pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
+        let text = self.header("retry-after")?.trim();
+        let pause = match text.parse::<f64>() {
+            Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
+            Err(_) => {
+                let date = httpdate::parse_http_date(text).ok()?;
+                let now = std::time::SystemTime::UNIX_EPOCH
+                    .checked_add(Duration::from_millis(u64::try_from(now.as_millisecond()).ok()?))?;
+                date.duration_since(now).unwrap_or_default()
+            }
+        };
+        Some(pause.min(LONGEST_PAUSE))
+    }
+}
+
+/// A name's addresses as reqwest wants them.
+fn sockets(ips: Vec<IpAddr>) -> Vec<SocketAddr> {
+    ips.into_iter().map(|ip| SocketAddr::new(ip, 0)).collect()
+}
