@@ -11,5 +11,6 @@
 //! only in `config`; the outbound HTTP client is built in `platforms/http.rs`.
 
 pub mod domain;
+pub mod flows;
 pub mod platforms;
 pub mod store;

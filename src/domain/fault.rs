@@ -59,6 +59,12 @@ pub enum Fault {
         /// What a person can do about it.
         fix: String,
     },
+    /// The account got another id (a Telegram group became a supergroup). Nothing was done: repeat with the new one.
+    #[error("the account moved")]
+    AccountMoved {
+        /// Its new remote id.
+        to: String,
+    },
     /// The platform understood this post (or connect input) and refused it.
     #[error("refused: {why}")]
     Rejected {
