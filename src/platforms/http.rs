@@ -218,7 +218,9 @@ impl Call<'_> {
         self
     }
 
-    fn authorization(mut self, value: &str) -> Self {
+    /// A whole `Authorization` value.
+    #[must_use]
+    pub(super) fn authorization(mut self, value: &str) -> Self {
         if let Ok(mut value) = HeaderValue::from_str(value) {
             value.set_sensitive(true);
             self.headers.insert(header::AUTHORIZATION, value);
