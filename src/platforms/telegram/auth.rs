@@ -26,7 +26,7 @@ pub(super) async fn begin(cx: &Context<'_>) -> Result<Begun, Fault> {
     };
     let url = Url::parse(&format!("https://t.me/{name}?startchannel&admin={RIGHTS}"))
         .map_err(|_| Fault::Misconfigured { what: format!("TELEGRAM_BOT_USERNAME: {name} is no bot's name") })?;
-    Ok(Begun { url: Some(url), keep: Secret::new("") })
+    Ok(Begun { url: Some(cx.http.link(&url)), keep: Secret::new("") })
 }
 
 /// What the bot sees in the chat it stands in.
