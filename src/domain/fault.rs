@@ -59,8 +59,8 @@ pub enum Fault {
         /// What a person can do about it.
         fix: String,
     },
-    /// The account got another id (a Telegram group became a supergroup). Nothing was done: repeat with the new one.
-    #[error("the account moved")]
+    /// The account goes on under another id, and nothing was done under the old one: store the new id, repeat the call.
+    #[error("the account moved to {to}")]
     AccountMoved {
         /// Its new remote id.
         to: String,

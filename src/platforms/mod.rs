@@ -14,11 +14,14 @@ use crate::domain::fault::Fault;
 use crate::domain::post::{Media, Options, Posted, RichText};
 use crate::domain::{Entropy, Secret, Timestamp};
 
+pub mod discord;
 pub mod http;
 pub mod oauth;
 pub mod media;
 pub mod registry;
 pub mod text;
+pub mod telegram;
+mod words;
 
 /// Everything a connector may use besides its arguments.
 pub struct Context<'a> {
@@ -383,6 +386,14 @@ pub struct Place {
     pub id: String,
     /// What people call it, as in `#news`.
     pub name: String,
+}
+
+/// The pace of one bot, shared by all that speak with its token (publishing and chatting). Its owner is the app.
+#[async_trait]
+pub trait Budget: Send + Sync {
+    /// Returns when `calls` more messages may go to `chat` (the vendor's id). Cancel-safe: at worst the messages count
+    /// as sent.
+    async fn take(&self, chat: &str, calls: u32);
 }
 
 /// A connector. Every method but the pure ones may end in a [`Fault`].

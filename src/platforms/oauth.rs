@@ -13,9 +13,10 @@ use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
 };
 use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
-    ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
-    RequestTokenError, RevocationUrl, Scope, StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
+    EndpointSet, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    RefreshToken, RequestTokenError, RevocationUrl, Scope, StandardRevocableToken, StandardTokenResponse,
+    TokenResponse, TokenUrl,
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -253,14 +254,8 @@ impl OAuth {
         Fault::Misconfigured { what: format!("{} can't be asked: {what} is missing", self.dialect.name) }
     }
 
-    /// Carries the crate's requests over our client. What is no success becomes a fault here, where status and headers
-    /// are still known (the crate drops both); what is one reaches the crate in the form that the standard asks for.
-    fn transport<'c>(
-        &'c self,
-        cx: &'c Context<'c>,
-        operation: Operation,
-    ) -> impl Fn(HttpRequest) -> BoxFuture<'c, Result<HttpResponse, Fault>> + Send + Sync + 'c {
-        move |request| self.carry(cx, operation, request).boxed()
+    fn transport<'t>(&'t self, cx: &'t Context<'t>, operation: Operation) -> Transport<'t> {
+        Transport { oauth: self, cx, operation }
     }
 
     async fn carry(&self, cx: &Context<'_>, operation: Operation, request: HttpRequest) -> Result<HttpResponse, Fault> {
@@ -309,6 +304,24 @@ impl OAuth {
             // Its text holds the answer, and the answer may hold a token: it is not passed on.
             _ => self.unreadable(operation),
         }
+    }
+}
+
+/// Carries the crate's requests over our client. What is no success becomes a fault here, where status and headers are
+/// still known (the crate drops both); what is one reaches the crate in the form that the standard asks for. A type of
+/// its own, because futures around a closure that borrows are not proven `Send`.
+struct Transport<'t> {
+    oauth: &'t OAuth,
+    cx: &'t Context<'t>,
+    operation: Operation,
+}
+
+impl<'c> AsyncHttpClient<'c> for Transport<'_> {
+    type Error = Fault;
+    type Future = BoxFuture<'c, Result<HttpResponse, Fault>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        self.oauth.carry(self.cx, self.operation, request).boxed()
     }
 }
 

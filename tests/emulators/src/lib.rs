@@ -3,5 +3,8 @@
 //! words. Nothing here knows trypost; an emulator that shared the connector's types would prove nothing.
 
 pub mod gateway;
+pub mod telegram;
+mod watched;
 
 pub use gateway::{Call, Clock, Fault, FaultKind, Gateway};
+pub use watched::PATIENCE;
