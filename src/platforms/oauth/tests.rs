@@ -1,0 +1,1 @@
+//! The OAuth client against a loopback vendor.
