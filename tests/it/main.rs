@@ -2,4 +2,5 @@
 
 #![expect(clippy::expect_used, reason = "a test's helpers may fail loudly, as its functions may")]
 
+mod peers;
 mod support;
