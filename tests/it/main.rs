@@ -1,1 +1,6 @@
+//! The integration tests, in one binary: they build the daemon as `main` does and drive it from outside.
 
+#![expect(clippy::expect_used, reason = "a test's helpers may fail loudly, as its functions may")]
+
+mod peers;
+mod support;
