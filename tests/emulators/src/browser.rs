@@ -222,7 +222,9 @@ impl Browser {
     fn target(&self, url: &Url) -> String {
         let text = url.as_str();
         for (public, base) in lock(&self.routes).iter() {
-            if let Some(rest) = text.strip_prefix(public.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+            if let Some(rest) =
+                text.strip_prefix(public.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+            {
                 return format!("{base}{rest}");
             }
         }
@@ -255,7 +257,10 @@ impl Browser {
             if let Some((page, sources)) = &policy
                 && !sources.iter().any(|source| matches_source(source, page, &url))
             {
-                return Err(BrowserError(format!("the page's form-action refuses {}", &url[..url::Position::BeforeQuery])));
+                return Err(BrowserError(format!(
+                    "the page's form-action refuses {}",
+                    &url[..url::Position::BeforeQuery]
+                )));
             }
             let mut request = self.client.request(method.clone(), self.target(&url));
             let cookies = self.cookies(&url);
@@ -269,15 +274,18 @@ impl Browser {
                     .header(header::ORIGIN, origin)
                     .body(body.clone());
             }
-            let answer = request.send().await.map_err(|error| BrowserError(format!("no answer from {url}: {error}")))?;
+            let answer =
+                request.send().await.map_err(|error| BrowserError(format!("no answer from {url}: {error}")))?;
             let (status, headers) = (answer.status(), answer.headers().clone());
             self.keep_cookies(&url, &headers);
             let location = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).map(str::to_owned);
-            let html = answer.text().await.map_err(|error| BrowserError(format!("half an answer from {url}: {error}")))?;
+            let html =
+                answer.text().await.map_err(|error| BrowserError(format!("half an answer from {url}: {error}")))?;
             let Some(location) = location.filter(|_| status.is_redirection()) else {
                 return Ok(Page { url: url.into(), status: status.as_u16(), html, headers });
             };
-            let next = url.join(&location).map_err(|error| BrowserError(format!("bad redirect {location}: {error}")))?;
+            let next =
+                url.join(&location).map_err(|error| BrowserError(format!("bad redirect {location}: {error}")))?;
             url = self.canonical(next)?;
             // 307 and 308 keep the method; after the others every browser sends GET.
             if !matches!(status.as_u16(), 307 | 308) {

@@ -120,14 +120,14 @@ fn atom(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
 }
 
 fn moov(duration: u32, width: u16, height: u16, offset: u32, sample: u32) -> Vec<u8> {
-    let matrix: Vec<u8> = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000_u32].iter().flat_map(|one| be(*one)).collect();
+    let matrix: Vec<u8> =
+        [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000_u32].iter().flat_map(|one| be(*one)).collect();
     let mvhd = atom(
         b"mvhd",
         &[&[0; 12], &be(1000), &be(duration), &be(0x1_0000), &[1, 0], &[0; 10], &matrix, &[0; 24], &be(2)],
     );
     let (wide, high) = (be(u32::from(width) << 16), be(u32::from(height) << 16));
-    let tkhd =
-        atom(b"tkhd", &[&be(7), &[0; 8], &be(1), &[0; 4], &be(duration), &[0; 16], &matrix, &wide, &high]);
+    let tkhd = atom(b"tkhd", &[&be(7), &[0; 8], &be(1), &[0; 4], &be(duration), &[0; 16], &matrix, &wide, &high]);
     // Language "und".
     let mdhd = atom(b"mdhd", &[&[0; 12], &be(1000), &be(duration), &[0x55, 0xc4, 0, 0]]);
     let hdlr = atom(b"hdlr", &[&[0; 8], b"vide", &[0; 12], b"VideoHandler\0"]);
@@ -136,7 +136,10 @@ fn moov(duration: u32, width: u16, height: u16, offset: u32, sample: u32) -> Vec
     // Baseline profile, level 3.1; one sequence and one picture parameter set.
     let avcc = atom(
         b"avcC",
-        &[&[1, 0x42, 0xc0, 0x1f, 0xff, 0xe1, 0, 8, 0x67, 0x42, 0xc0, 0x1f, 0xda, 0x01, 0x40, 0x16, 1, 0, 4, 0x68, 0xce, 0x3c, 0x80]],
+        &[&[
+            1, 0x42, 0xc0, 0x1f, 0xff, 0xe1, 0, 8, 0x67, 0x42, 0xc0, 0x1f, 0xda, 0x01, 0x40, 0x16, 1, 0, 4, 0x68, 0xce,
+            0x3c, 0x80,
+        ]],
     );
     let avc1 = atom(
         b"avc1",

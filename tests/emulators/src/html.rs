@@ -86,10 +86,9 @@ static CONTROL: LazyLock<Regex> = LazyLock::new(|| {
         r"(?is)<input\b([^>]*)>|<select\b([^>]*)>(.*?)</select>|<textarea\b([^>]*)>(.*?)</textarea>|<button\b([^>]*)>(.*?)</button>",
     )
 });
-static OPTION: LazyLock<Regex> = LazyLock::new(|| regex(r"(?is)<option\b([^>]*)>(.*?)(?:</option>|$)"));
-static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r#"(?s)([A-Za-z_:][-A-Za-z0-9_:.]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?"#)
-});
+static OPTION: LazyLock<Regex> = LazyLock::new(|| regex(r"(?is)<option\b([^>]*)>([^<]*)"));
+static ATTRIBUTE: LazyLock<Regex> =
+    LazyLock::new(|| regex(r#"(?s)([A-Za-z_:][-A-Za-z0-9_:.]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?"#));
 static TAG: LazyLock<Regex> = LazyLock::new(|| regex(r"(?s)<[^>]*>"));
 static UNSEEN: LazyLock<Regex> =
     LazyLock::new(|| regex(r"(?is)<script\b.*?</script>|<style\b.*?</style>|<head\b.*?</head>|<!--.*?-->"));

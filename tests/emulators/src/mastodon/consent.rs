@@ -67,7 +67,9 @@ pub(super) async fn decide(State(instance): State<Mastodon>, body: Bytes) -> Res
     };
     let id = match instance.state(who) {
         Some((id, UserState::Active)) => id,
-        Some(_) => return form(&instance, &ask, &asked, &app, Some("Your login is currently disabled")).into_response(),
+        Some(_) => {
+            return form(&instance, &ask, &asked, &app, Some("Your login is currently disabled")).into_response();
+        }
         None => return form(&instance, &ask, &asked, &app, Some("Log in first")).into_response(),
     };
     let now = instance.now();
@@ -100,8 +102,14 @@ fn check(instance: &Mastodon, ask: &Ask) -> Result<(Asked, String), Response> {
     if ask.response_type != "code" {
         return refuse("unsupported_response_type", "The authorization server does not support this response type.");
     }
-    let scopes: Vec<String> =
-        ask.scope.as_deref().unwrap_or("read").split([' ', '+']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
+    let scopes: Vec<String> = ask
+        .scope
+        .as_deref()
+        .unwrap_or("read")
+        .split([' ', '+'])
+        .filter(|scope| !scope.is_empty())
+        .map(str::to_owned)
+        .collect();
     if scopes.is_empty() || !scopes.iter().all(|scope| covers(&app.scopes, scope)) {
         return refuse("invalid_scope", "The requested scope is invalid, unknown, or malformed.");
     }

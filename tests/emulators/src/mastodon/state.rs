@@ -191,16 +191,20 @@ pub(super) const INVALID_GRANT: &str = "The provided authorization grant is inva
 const SCOPES: &[&str] = &["read", "write", "follow", "push", "profile", "admin:read", "admin:write"];
 
 static URL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"https?://[^\s<>"]+"#).ok());
-static MENTION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"@([A-Za-z0-9_]+)@[A-Za-z0-9.\-]+[A-Za-z0-9]").ok());
+static MENTION: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"@([A-Za-z0-9_]+)@[A-Za-z0-9.\-]+[A-Za-z0-9]").ok());
 
 fn known_scope(scope: &str, modern: bool) -> bool {
     let root = scope.split(':').next().unwrap_or_default();
-    SCOPES.contains(&scope) && (modern || scope != "profile") || matches!(root, "read" | "write" | "admin") && scope.contains(':')
+    SCOPES.contains(&scope) && (modern || scope != "profile")
+        || matches!(root, "read" | "write" | "admin") && scope.contains(':')
 }
 
 /// Whether these granted scopes allow `wanted`: a scope covers its parts (`write` covers `write:media`).
 pub(super) fn covers(granted: &[String], wanted: &str) -> bool {
-    granted.iter().any(|have| have == wanted || wanted.strip_prefix(have.as_str()).is_some_and(|rest| rest.starts_with(':')))
+    granted
+        .iter()
+        .any(|have| have == wanted || wanted.strip_prefix(have.as_str()).is_some_and(|rest| rest.starts_with(':')))
 }
 
 fn secret() -> String {
@@ -237,7 +241,15 @@ impl State {
                 body_size: 100 * 1024 * 1024,
                 image_matrix: 33_177_600,
                 description: 1500,
-                mime_types: vec!["image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4", "video/quicktime", "video/webm"],
+                mime_types: vec![
+                    "image/jpeg",
+                    "image/png",
+                    "image/gif",
+                    "image/webp",
+                    "video/mp4",
+                    "video/quicktime",
+                    "video/webm",
+                ],
             },
             // rack_attack.rb: aligned windows.
             throttles: Throttles {
@@ -263,8 +275,10 @@ impl State {
     pub(super) fn add_user(&mut self, name: &str, now: i64) -> String {
         let id = self.next_id("account");
         let mut letters = name.chars();
-        let display_name = letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
-        let user = User { id: id.clone(), name: name.to_owned(), display_name, state: UserState::Active, created_ms: now };
+        let display_name =
+            letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
+        let user =
+            User { id: id.clone(), name: name.to_owned(), display_name, state: UserState::Active, created_ms: now };
         self.users.push(user);
         id
     }
@@ -280,12 +294,20 @@ impl State {
     // --- apps ---
 
     /// Registers an app (methods/apps).
-    pub(super) fn register(&mut self, name: &str, redirect_uris: &[String], scopes: &str, website: Option<String>) -> Result<App, Refusal> {
+    pub(super) fn register(
+        &mut self,
+        name: &str,
+        redirect_uris: &[String],
+        scopes: &str,
+        website: Option<String>,
+    ) -> Result<App, Refusal> {
         let refuse = |what: &str| Refusal::new(422, format!("Validation failed: {what}")).violating(what);
         if name.trim().is_empty() {
             return Err(refuse("Application name can't be blank"));
         }
-        let absolute = |uri: &String| uri == "urn:ietf:wg:oauth:2.0:oob" || url::Url::parse(uri).is_ok_and(|uri| uri.fragment().is_none());
+        let absolute = |uri: &String| {
+            uri == "urn:ietf:wg:oauth:2.0:oob" || url::Url::parse(uri).is_ok_and(|uri| uri.fragment().is_none())
+        };
         if redirect_uris.is_empty() || !redirect_uris.iter().all(absolute) {
             return Err(refuse("Redirect URI must be an absolute URI."));
         }
@@ -333,7 +355,10 @@ impl State {
         let code = secret();
         let Asked { client_id, redirect_uri, scopes, challenge } = asked;
         let user = user.to_owned();
-        self.codes.insert(code.clone(), Code { client_id, redirect_uri, scopes, user, challenge, created_ms: now, used: false });
+        self.codes.insert(
+            code.clone(),
+            Code { client_id, redirect_uri, scopes, user, challenge, created_ms: now, used: false },
+        );
         code
     }
 
@@ -355,7 +380,10 @@ impl State {
             return Err(invalid());
         }
         if let Some(challenge) = &code.challenge {
-            let missing = || Refusal::oauth(400, "invalid_request", "Missing required parameter: code_verifier.").violating("no code_verifier");
+            let missing = || {
+                Refusal::oauth(400, "invalid_request", "Missing required parameter: code_verifier.")
+                    .violating("no code_verifier")
+            };
             let verifier = ask.verifier.as_deref().filter(|verifier| !verifier.is_empty()).ok_or_else(missing)?;
             if URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) != *challenge {
                 return Err(invalid().violating("code_verifier does not match code_challenge"));
@@ -391,7 +419,10 @@ impl State {
 
     pub(super) fn revoke_tokens(&mut self, name: &str) {
         let id = self.id_of(name);
-        self.tokens.values_mut().filter(|token| id.is_some() && token.user == id).for_each(|token| token.revoked = true);
+        self.tokens
+            .values_mut()
+            .filter(|token| id.is_some() && token.user == id)
+            .for_each(|token| token.revoked = true);
     }
 
     pub(super) fn live_tokens(&self, name: &str) -> usize {
@@ -433,7 +464,13 @@ impl State {
     // --- media ---
 
     /// Takes an uploaded file. Images are ready at once, the rest is processed first unless `wait` (the old API).
-    pub(super) fn upload(&mut self, account: &str, bytes: bytes::Bytes, description: Option<String>, wait: bool) -> Result<Media, Refusal> {
+    pub(super) fn upload(
+        &mut self,
+        account: &str,
+        bytes: bytes::Bytes,
+        description: Option<String>,
+        wait: bool,
+    ) -> Result<Media, Refusal> {
         let refuse = |what: &str| Refusal::new(422, format!("Validation failed: {what}"));
         let (mime, kind) = sniff(&bytes).ok_or_else(|| refuse("File content type is invalid, File is invalid"))?;
         if !self.limits.mime_types.contains(&mime) {
@@ -452,7 +489,10 @@ impl State {
         }
         let long = |text: &String| text.graphemes(true).count() > self.limits.description;
         if description.as_ref().is_some_and(long) {
-            return Err(refuse(&format!("Description is too long (maximum is {} characters)", self.limits.description)));
+            return Err(refuse(&format!(
+                "Description is too long (maximum is {} characters)",
+                self.limits.description
+            )));
         }
         let ready = kind == "image" || wait;
         let media = Media {
@@ -490,8 +530,16 @@ impl State {
     // --- statuses ---
 
     /// Publishes (methods/statuses). `key` is the Idempotency-Key.
-    pub(super) fn publish(&mut self, token: &Token, account: &str, draft: Draft, key: Option<&str>, now: i64) -> Result<Status, Refusal> {
-        let replay = key.filter(|_| self.options.flavour == Flavour::Mastodon).map(|key| (account.to_owned(), key.to_owned()));
+    pub(super) fn publish(
+        &mut self,
+        token: &Token,
+        account: &str,
+        draft: Draft,
+        key: Option<&str>,
+        now: i64,
+    ) -> Result<Status, Refusal> {
+        let replay =
+            key.filter(|_| self.options.flavour == Flavour::Mastodon).map(|key| (account.to_owned(), key.to_owned()));
         let earlier = replay.as_ref().and_then(|replay| self.replays.get(replay)).filter(|(_, until)| now < *until);
         if let Some((id, _)) = earlier {
             return self.status(id).cloned().ok_or_else(|| Refusal::new(404, "Record not found"));
@@ -541,10 +589,15 @@ impl State {
         if ids.len() > self.limits.max_media {
             return Err(Refusal::new(422, format!("Cannot attach more than {} files", self.limits.max_media)));
         }
-        let free = |id: &&String| self.media.iter().find(|media| media.id == **id && media.account == account && media.attached_to.is_none());
+        let free = |id: &&String| {
+            self.media.iter().find(|media| media.id == **id && media.account == account && media.attached_to.is_none())
+        };
         let missing: Vec<&str> = ids.iter().filter(|id| free(id).is_none()).map(String::as_str).collect();
         if !missing.is_empty() {
-            return Err(Refusal::new(422, format!("Media {} not found or already attached to another post", missing.join(", "))));
+            return Err(Refusal::new(
+                422,
+                format!("Media {} not found or already attached to another post", missing.join(", ")),
+            ));
         }
         let media: Vec<Media> = ids.iter().filter_map(|id| free(&id)).cloned().collect();
         if media.len() > 1 && media.iter().any(|media| media.kind != "image") {
@@ -588,14 +641,18 @@ impl State {
     /// Whether somebody who is signed in as `viewer` (or not at all) sees a status.
     pub(super) fn visible(&self, status: &Status, viewer: Option<&str>) -> bool {
         let author = self.user(&status.account).is_some_and(|user| user.state != UserState::Suspended);
-        author && (viewer == Some(status.account.as_str()) || matches!(status.visibility.as_str(), "public" | "unlisted"))
+        author
+            && (viewer == Some(status.account.as_str()) || matches!(status.visibility.as_str(), "public" | "unlisted"))
     }
 
     pub(super) fn remove_status(&mut self, id: &str) -> Option<Status> {
         let at = self.statuses.iter().position(|status| status.id == id)?;
         let status = self.statuses.remove(at);
         // Mastodon keeps the files for "delete and redraft".
-        self.media.iter_mut().filter(|media| media.attached_to.as_deref() == Some(id)).for_each(|media| media.attached_to = None);
+        self.media
+            .iter_mut()
+            .filter(|media| media.attached_to.as_deref() == Some(id))
+            .for_each(|media| media.attached_to = None);
         Some(status)
     }
 
@@ -613,6 +670,15 @@ impl State {
 
 /// MIME type and Mastodon's kind of a file, by its bytes: the declared type and the name count for nothing.
 fn sniff(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    // The container of HEIC and AVIF is that of MP4: the brand tells them apart.
+    if let Some(brand) = bytes.get(8..12).filter(|_| bytes.get(4..8) == Some(b"ftyp")) {
+        return Some(match brand {
+            b"qt  " => ("video/quicktime", "video"),
+            b"heic" | b"heix" | b"mif1" => ("image/heic", "image"),
+            b"avif" => ("image/avif", "image"),
+            _ => ("video/mp4", "video"),
+        });
+    }
     if let Ok(kind) = imagesize::image_type(bytes) {
         return Some(match kind {
             imagesize::ImageType::Png => ("image/png", "image"),
@@ -622,15 +688,12 @@ fn sniff(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
             _ => ("image/other", "image"),
         });
     }
-    if bytes.get(4..8) == Some(b"ftyp") {
-        let brand = bytes.get(8..12);
-        return Some((if brand == Some(b"qt  ") { "video/quicktime" } else { "video/mp4" }, "video"));
-    }
     bytes.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]).then_some(("video/webm", "video"))
 }
 
 /// Whether a GIF has more than one frame: only then it becomes a silent video.
 fn moves(gif: &[u8]) -> bool {
     use image::AnimationDecoder as _;
-    image::codecs::gif::GifDecoder::new(std::io::Cursor::new(gif)).is_ok_and(|gif| gif.into_frames().take(2).count() > 1)
+    image::codecs::gif::GifDecoder::new(std::io::Cursor::new(gif))
+        .is_ok_and(|gif| gif.into_frames().take(2).count() > 1)
 }

@@ -71,7 +71,8 @@ impl World {
 
     fn authorize(&self, app: &App, extra: &[(&str, &str)]) -> String {
         let mut url = url::Url::parse(&format!("https://{HOST}/oauth/authorize")).unwrap();
-        let base = [("client_id", app.id.as_str()), ("redirect_uri", REDIRECT), ("response_type", "code"), ("state", "s&1")];
+        let base =
+            [("client_id", app.id.as_str()), ("redirect_uri", REDIRECT), ("response_type", "code"), ("state", "s&1")];
         let base = base.into_iter().filter(|(name, _)| !extra.iter().any(|(other, _)| other == name));
         url.query_pairs_mut().extend_pairs(base).extend_pairs(extra.iter().filter(|(_, value)| !value.is_empty()));
         url.into()
@@ -107,7 +108,8 @@ impl World {
     }
 
     async fn upload(&self, token: &str, version: u8, bytes: Vec<u8>, description: &str) -> (u16, Value) {
-        let form = Form::new().part("file", Part::bytes(bytes).file_name("f")).text("description", description.to_owned());
+        let form =
+            Form::new().part("file", Part::bytes(bytes).file_name("f")).text("description", description.to_owned());
         let request = self.client.post(self.url(&format!("/api/v{version}/media"))).bearer_auth(token).multipart(form);
         self.json(request).await
     }
@@ -143,7 +145,8 @@ async fn connecting_posting_and_reading_back() {
     assert_eq!((status, me["id"].as_str(), me["display_name"].as_str()), (200, Some("1"), Some("Alice")));
     let (status, media) = world.upload(&token, 2, fixtures::png(20, 10), "a wall").await;
     assert_eq!((status, media["type"].as_str(), media["description"].as_str()), (200, Some("image"), Some("a wall")));
-    let body = json!({ "status": "Hello <b>world</b>", "media_ids": [media["id"]], "language": "en", "spoiler_text": "cw" });
+    let body =
+        json!({ "status": "Hello <b>world</b>", "media_ids": [media["id"]], "language": "en", "spoiler_text": "cw" });
     let (status, post) = world.post(&token, body).await;
     assert_eq!((status, post["url"].as_str()), (200, Some("https://mastodon.example/@alice/1")));
     assert_eq!((post["sensitive"].as_bool(), post["application"]["name"].as_str()), (Some(true), Some("trypost")));
@@ -250,12 +253,17 @@ async fn codes_are_single_use_short_lived_and_bound() {
     let (status, answer) = world.exchange(&app, &code, &[("code_verifier", "another")]).await;
     assert_eq!((status, error(&answer)), (400, "invalid_grant"));
     world.violated("code_verifier");
-    assert_eq!(world.exchange(&app, &code, &[("code_verifier", VERIFIER), ("redirect_uri", "https://app.example/")]).await.0, 400);
+    assert_eq!(
+        world.exchange(&app, &code, &[("code_verifier", VERIFIER), ("redirect_uri", "https://app.example/")]).await.0,
+        400
+    );
     world.violated("redirect_uri");
-    let (status, answer) = world.exchange(&app, &code, &[("code_verifier", VERIFIER), ("grant_type", "password")]).await;
+    let (status, answer) =
+        world.exchange(&app, &code, &[("code_verifier", VERIFIER), ("grant_type", "password")]).await;
     assert_eq!((status, error(&answer)), (400, "unsupported_grant_type"));
     world.violated("grant_type");
-    let (status, answer) = world.exchange(&app, &code, &[("code_verifier", VERIFIER), ("client_secret", "wrong")]).await;
+    let (status, answer) =
+        world.exchange(&app, &code, &[("code_verifier", VERIFIER), ("client_secret", "wrong")]).await;
     assert_eq!((status, error(&answer)), (401, "invalid_client"));
     let other = world.app(SCOPES).await;
     assert_eq!(world.exchange(&other, &code, &[("code_verifier", VERIFIER)]).await.0, 400);
@@ -269,7 +277,12 @@ async fn codes_are_single_use_short_lived_and_bound() {
     assert_eq!(world.exchange(&app, &code, &[("code_verifier", VERIFIER)]).await.0, 400);
     // Basic credentials are as good; and the app's own token belongs to nobody.
     let code = query(&world.approve(&url).await, "code").unwrap();
-    let form = [("grant_type", "authorization_code"), ("redirect_uri", REDIRECT), ("code", &code), ("code_verifier", VERIFIER)];
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("redirect_uri", REDIRECT),
+        ("code", &code),
+        ("code_verifier", VERIFIER),
+    ];
     let request = world.client.post(world.url("/oauth/token")).basic_auth(&app.id, Some(&app.secret)).form(&form);
     assert_eq!(world.json(request).await.0, 200);
     let (_, own) = world.exchange(&app, "", &[("grant_type", "client_credentials")]).await;
@@ -408,7 +421,7 @@ async fn a_status_is_counted_and_checked() {
     let (_, token) = world.token(SCOPES).await;
     let family = "👩‍👩‍👧";
     let link = format!("https://example.org/{}", "x".repeat(100));
-    let full = format!("{} {link}. @bob@{}.example {family}", "a".repeat(500 - 23 - 2 - 5 - 2 - 1), "h".repeat(40));
+    let full = format!("{} {link}. @bob@{}.example {family}", "a".repeat(500 - 24 - 2 - 4 - 2), "h".repeat(40));
     let (status, _) = world.post(&token, json!({ "status": full })).await;
     assert_eq!(status, 200);
     let (status, answer) = world.post(&token, json!({ "status": format!("{full}!") })).await;
@@ -429,7 +442,10 @@ async fn a_status_is_counted_and_checked() {
     assert_eq!(world.post(&token, json!({ "media_ids": ["1", "2", "3", "4"] })).await.0, 200);
     assert_eq!(world.post(&token, json!({ "media_ids": ["1"] })).await.0, 422);
     assert_eq!(world.post(&token, json!({ "status": "x", "in_reply_to_id": "99" })).await.0, 404);
-    assert_eq!(world.post(&token, json!({ "status": "x", "in_reply_to_id": "1", "visibility": "unlisted" })).await.0, 200);
+    assert_eq!(
+        world.post(&token, json!({ "status": "x", "in_reply_to_id": "1", "visibility": "unlisted" })).await.0,
+        200
+    );
     world.clean();
     assert_eq!(world.post(&token, json!({ "status": "x", "visibility": "secret" })).await.0, 422);
     world.violated("visibility");
@@ -446,7 +462,8 @@ async fn an_idempotency_key_replays_for_an_hour() {
     let world = world(Options::default()).await;
     let (_, token) = world.token(SCOPES).await;
     let post = |key: &str| {
-        let request = world.client.post(world.url("/api/v1/statuses")).bearer_auth(&token).header("Idempotency-Key", key);
+        let request =
+            world.client.post(world.url("/api/v1/statuses")).bearer_auth(&token).header("Idempotency-Key", key);
         world.json(request.json(&json!({ "status": "once" })))
     };
     let first = post("k").await.1["id"].clone();
@@ -476,7 +493,8 @@ async fn gotosocial_differs() {
     assert_eq!(instance["configuration"]["statuses"]["max_characters"], 5000);
     assert_eq!(world.json(world.client.get(world.url("/.well-known/oauth-authorization-server"))).await.0, 404);
     for _ in 0..2 {
-        let request = world.client.post(world.url("/api/v1/statuses")).bearer_auth(&token).header("Idempotency-Key", "k");
+        let request =
+            world.client.post(world.url("/api/v1/statuses")).bearer_auth(&token).header("Idempotency-Key", "k");
         assert_eq!(world.json(request.json(&json!({ "status": "twice" }))).await.0, 200);
     }
     let statuses = world.mastodon.statuses();

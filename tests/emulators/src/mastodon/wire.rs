@@ -60,7 +60,8 @@ async fn front(State(instance): State<Mastodon>, request: Request, next: Next) -
     if let Some(origin) = knobs.redirect_to {
         return redirect(StatusCode::MOVED_PERMANENTLY, &format!("{origin}{target}"));
     }
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let length =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
     if writes && length.is_none() && knobs.require_content_length {
         let page = html! { (DOCTYPE) html { h1 { "411 Length Required" } } };
@@ -108,7 +109,9 @@ fn budget(instance: &Mastodon, request: &Request) -> Option<Budget> {
         let user = user.unwrap_or(key);
         let special = match *request.method() {
             Method::POST if path.ends_with("/media") => Some(state.throttles.media.spend(&user, 1, now)),
-            Method::DELETE if path.starts_with("/api/v1/statuses/") => Some(state.throttles.delete.spend(&user, 1, now)),
+            Method::DELETE if path.starts_with("/api/v1/statuses/") => {
+                Some(state.throttles.delete.spend(&user, 1, now))
+            }
             Method::POST if path == "/api/v1/apps" => Some(state.throttles.apps.spend("127.0.0.1", 1, now)),
             _ => None,
         };
@@ -155,7 +158,10 @@ impl IntoResponse for Refused {
         }
         let mut response = (status, axum::Json(body)).into_response();
         if status == StatusCode::UNAUTHORIZED {
-            let value = format!("Bearer realm=\"Doorkeeper\", error=\"invalid_token\", error_description=\"{}\"", refusal.error);
+            let value = format!(
+                "Bearer realm=\"Doorkeeper\", error=\"invalid_token\", error_description=\"{}\"",
+                refusal.error
+            );
             if let Ok(value) = HeaderValue::from_str(&value) {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
             }
@@ -275,8 +281,11 @@ fn client(instance: &Mastodon, headers: &HeaderMap, fields: &Fields) -> (String,
     let decoded = basic
         .filter(|_| instance.0.options.flavour == Flavour::Mastodon)
         .and_then(|basic| String::from_utf8(base64::engine::general_purpose::STANDARD.decode(basic).ok()?).ok());
-    let from_basic = decoded.as_deref().and_then(|pair| pair.split_once(':')).map(|(id, secret)| (id.to_owned(), secret.to_owned()));
-    from_basic.unwrap_or_else(|| (text(fields, "client_id").unwrap_or_default(), text(fields, "client_secret").unwrap_or_default()))
+    let from_basic =
+        decoded.as_deref().and_then(|pair| pair.split_once(':')).map(|(id, secret)| (id.to_owned(), secret.to_owned()));
+    from_basic.unwrap_or_else(|| {
+        (text(fields, "client_id").unwrap_or_default(), text(fields, "client_secret").unwrap_or_default())
+    })
 }
 
 async fn token(State(instance): State<Mastodon>, headers: HeaderMap, body: Bytes) -> Answer {
@@ -318,8 +327,7 @@ async fn revoke(State(instance): State<Mastodon>, headers: HeaderMap, body: Byte
 // --- accounts ---
 
 async fn verify_credentials(State(instance): State<Mastodon>, headers: HeaderMap) -> Answer {
-    let scopes: &[&str] =
-        if instance.0.options.modern() { &["read:accounts", "profile"] } else { &["read:accounts"] };
+    let scopes: &[&str] = if instance.0.options.modern() { &["read:accounts", "profile"] } else { &["read:accounts"] };
     let (_, user) = instance.ask(|state| state.acting(bearer(&headers), scopes))?;
     let mut account = instance.state(|state| account(state, &user));
     account["source"] = json!({
@@ -378,8 +386,9 @@ fn page<'a>(statuses: impl Iterator<Item = &'a Status>, paging: &Paging) -> Vec<
     let key = |id: &str| (id.len(), id.to_owned());
     let after = |id: &str, bound: &Option<String>| bound.as_ref().is_none_or(|bound| key(id) > key(bound));
     let before = |id: &str| paging.max_id.as_ref().is_none_or(|bound| key(id) < key(bound));
-    let mut found: Vec<&Status> =
-        statuses.filter(|one| before(&one.id) && after(&one.id, &paging.since_id) && after(&one.id, &paging.min_id)).collect();
+    let mut found: Vec<&Status> = statuses
+        .filter(|one| before(&one.id) && after(&one.id, &paging.since_id) && after(&one.id, &paging.min_id))
+        .collect();
     let limit = paging.limit.unwrap_or(20).min(40);
     // `min_id` pages from the oldest, the others from the newest.
     if paging.min_id.is_some() {
@@ -411,7 +420,8 @@ async fn account_statuses(
     let viewer = viewer(&instance, &headers, scope)?;
     let list = instance.ask(|state| {
         state.user(&id).ok_or_else(|| Refusal::new(404, "Record not found"))?;
-        let own = state.statuses.iter().filter(|status| status.account == id && state.visible(status, viewer.as_deref()));
+        let own =
+            state.statuses.iter().filter(|status| status.account == id && state.visible(status, viewer.as_deref()));
         Ok(page(own, &paging).into_iter().map(|status| entity(state, status)).collect::<Vec<_>>())
     })?;
     ok(json!(list))
@@ -512,7 +522,8 @@ async fn upload(instance: Mastodon, headers: &HeaderMap, parts: Parts, wait: boo
         }
     }
     let Some(file) = file else {
-        let refusal = Refusal::new(422, "Validation failed: File can't be blank").violating("media without a file part");
+        let refusal =
+            Refusal::new(422, "Validation failed: File can't be blank").violating("media without a file part");
         return Err(Refused(instance, refusal));
     };
     let media = instance.ask(|state| state.upload(&user.id, file, description, wait))?;
@@ -664,7 +675,10 @@ fn seen(instance: &Mastodon, which: impl Fn(&Status, &User) -> bool) -> Vec<(Str
     instance.state(|state| {
         let all = state.statuses.iter().rev().filter(|status| state.visible(status, None));
         let with_author = all.filter_map(|status| Some((state.user(&status.account)?, status)));
-        with_author.filter(|(user, status)| which(status, user)).map(|(user, status)| (user.display_name.clone(), status.clone())).collect()
+        with_author
+            .filter(|(user, status)| which(status, user))
+            .map(|(user, status)| (user.display_name.clone(), status.clone()))
+            .collect()
     })
 }
 
