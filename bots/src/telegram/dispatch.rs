@@ -117,10 +117,15 @@ impl Dispatcher {
                     }
                 }
             };
+            let query = job.query.clone();
             if let Ok(_permit) = self.at_once.acquire().await
                 && !self.closing.is_cancelled()
             {
                 self.abort.run_until_cancelled(self.handle(job)).await;
+            }
+            // Done or dropped: the button stops spinning either way.
+            if let Some(query) = query {
+                query.finish();
             }
             self.lanes().open -= 1;
             self.finished.notify_one();
@@ -133,9 +138,6 @@ impl Dispatcher {
         // A panic in one chat must not silence it for good.
         if AssertUnwindSafe(self.handler.handle(job.update, &reply)).catch_unwind().await.is_err() {
             tracing::error!(surface = "telegram", chat, update, "the handler panicked");
-        }
-        if let Some(query) = job.query {
-            query.finish();
         }
         // Nobody may be listening any more, which is fine.
         let _ = job.done.send(());

@@ -125,7 +125,7 @@ fn message_ref(chat: &Chat, id: i64) -> MessageRef {
         surface: SurfaceKind::Telegram,
         chat: chat.id.clone(),
         id: id.to_string(),
-        token: None,
+        token: chat.topic.clone(),
         parts: Vec::new(),
     }
 }

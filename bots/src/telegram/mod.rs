@@ -10,6 +10,7 @@ mod failure;
 mod files;
 mod incoming;
 mod outgoing;
+mod plan;
 mod poll;
 mod responder;
 mod text;
@@ -28,7 +29,7 @@ use url::Url;
 use self::api::Api;
 use self::dispatch::Dispatcher;
 use self::incoming::Context;
-use self::outgoing::Place;
+use self::plan::Place;
 use self::poll::patiently;
 use self::webhook::Running;
 pub use self::webhook::{Delivery, SECRET_HEADER, Webhook};
@@ -210,7 +211,7 @@ impl Surface for Telegram {
     }
 
     async fn send(&self, chat: &str, topic: Option<&str>, message: &Message) -> Result<MessageRef, Failure> {
-        outgoing::send(&self.api, Place::new(chat, topic, None)?, message).await
+        outgoing::send(&self.api, &Place::new(chat, topic, None)?, message).await
     }
 
     /// A person's direct chat with a bot has the person's id.
@@ -222,12 +223,12 @@ impl Surface for Telegram {
     }
 
     async fn edit(&self, at: &MessageRef, message: &Message) -> Result<MessageRef, Failure> {
-        outgoing::edit(&self.api, Place::new(&at.chat, None, None)?, at, message).await
+        outgoing::edit(&self.api, &Place::of(at)?, at, message).await
     }
 
     async fn delete(&self, at: &MessageRef) -> Result<(), Failure> {
-        let ids = outgoing::message_ids(at)?;
-        Ok(self.api.delete(outgoing::chat_id(&at.chat)?, &ids).await?)
+        let ids = plan::message_ids(at)?;
+        Ok(self.api.delete(plan::chat_id(&at.chat)?, &ids).await?)
     }
 
     async fn download(&self, file: &FileRef, to: &Path, limit: u64) -> Result<(), Failure> {
@@ -236,7 +237,7 @@ impl Surface for Telegram {
 
     async fn is_admin(&self, chat: &str, person: &str) -> Result<bool, Failure> {
         let Ok(person) = person.parse::<u64>() else { return Ok(false) };
-        let member = self.api.member(outgoing::chat_id(chat)?, person).await?;
+        let member = self.api.member(plan::chat_id(chat)?, person).await?;
         Ok(member.is_some_and(|member| matches!(member.status.as_str(), "creator" | "administrator")))
     }
 }

@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::api::Api;
 use super::failure::Class;
-use super::outgoing::{self, Place};
-use crate::model::{ChatKind, Form, Message, MessageRef, Update, UpdateKind};
+use super::outgoing;
+use super::plan::Place;
+use crate::model::{ChatKind, Form, Message, MessageRef, Person, Update, UpdateKind};
 use crate::surface::{Failure, Responder};
 
 /// How long a pressed button may spin. Telegram forgets the press after some more seconds.
@@ -76,11 +77,12 @@ pub(super) struct Reply {
     api: Api,
     chat: String,
     topic: Option<String>,
-    direct: bool,
+    kind: ChatKind,
     /// The message that was sent, to address a question to its author.
     asked: Option<String>,
     /// The message whose button was pressed.
     pressed: Option<MessageRef>,
+    presser: Option<Person>,
     query: Option<Arc<Query>>,
 }
 
@@ -91,30 +93,30 @@ impl Reply {
             api,
             chat: update.chat.id.clone(),
             topic: update.chat.topic.clone(),
-            direct: update.chat.kind == ChatKind::Direct,
+            kind: update.chat.kind,
             asked: update.message.as_ref().filter(|_| !is_press).map(|message| message.id.clone()),
             pressed: update.message.clone().filter(|_| is_press),
+            presser: update.person.clone().filter(|_| is_press),
             query,
         }
     }
 
     fn place(&self) -> Result<Place, Failure> {
-        Place::new(&self.chat, self.topic.as_deref(), self.asked.as_deref())
+        let place = Place::new(&self.chat, self.topic.as_deref(), self.asked.as_deref())?;
+        // A channel has no reply field: Telegram takes inline keyboards only.
+        Ok(Place { can_ask: place.can_ask && self.kind == ChatKind::Group, presser: self.presser.clone(), ..place })
     }
 }
 
 #[async_trait]
 impl Responder for Reply {
     async fn answer(&self, message: &Message) -> Result<MessageRef, Failure> {
-        if message.private && !self.direct {
-            return Err(Failure::NotPrivate);
-        }
-        outgoing::send(&self.api, self.place()?, message).await
+        outgoing::send(&self.api, &self.place()?, message).await
     }
 
     async fn edit(&self, message: &Message) -> Result<MessageRef, Failure> {
         match &self.pressed {
-            Some(at) => outgoing::edit(&self.api, self.place()?, at, message).await,
+            Some(at) => outgoing::edit(&self.api, &self.place()?, at, message).await,
             None => self.answer(message).await,
         }
     }

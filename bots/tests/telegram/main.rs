@@ -1,4 +1,5 @@
 //! The Telegram surface on the wire, against a server on loopback.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed step is a failed test")]
 
 mod fake;
 
@@ -50,6 +51,9 @@ impl Handler for Script {
             UpdateKind::Press(token) if token == "toast" => responder.toast("Saved").await.unwrap(),
             UpdateKind::Press(token) if token == "edit" => {
                 responder.edit(&Message::text("New")).await.unwrap();
+            }
+            UpdateKind::Press(token) if token == "ask" => {
+                responder.edit(&Message { ask: Some("a time".into()), ..Message::text("When?") }).await.unwrap();
             }
             UpdateKind::Command { .. } => {
                 let question = Message { ask: Some("mastodon.social".into()), ..Message::text("Which server?") };
@@ -270,6 +274,25 @@ async fn a_question_in_a_group_opens_the_askers_reply_field() {
         (Some(7), Some("Cancel"))
     );
     assert_eq!(running.fake.call("sendMessage").await.json["reply_markup"]["force_reply"], true);
+    // What can't be edited in place is sent anew in the same topic.
+    assert_eq!(sent.token.as_deref(), Some("7"));
+    running.fake.fail("editMessageText", 400, "Bad Request: there is no text in the message to edit");
+    running.telegram.edit(&sent, &Message::text("New")).await.unwrap();
+    assert_eq!(running.fake.call("sendMessage").await.json["message_thread_id"], 7);
+    // After a press the question is addressed to whoever pressed, in a message of its own.
+    let mut press = pressed(53, "ask");
+    press["callback_query"]["message"]["chat"] = json!({"id": -100_200, "type": "supergroup"});
+    running.fake.push(press);
+    assert_eq!(running.fake.call("editMessageText").await.json["text"], "When?");
+    let addressed = running.fake.call("sendMessage").await.json;
+    assert_eq!(addressed["text"], "Ana: a time");
+    assert_eq!(addressed["entities"][0]["url"], "tg://user?id=42");
+    assert_eq!(addressed["reply_markup"]["selective"], true);
+    // Channels have no reply field.
+    let channel = json!({"id": -100_300, "type": "channel", "title": "News"});
+    let post = json!({"message_id": 3, "date": 1, "text": "/post", "chat": channel, "sender_chat": channel});
+    running.fake.push(json!({"update_id": 54, "channel_post": post}));
+    assert!(running.fake.call("sendMessage").await.json.get("reply_markup").is_none());
     running.stop().await;
 }
 
