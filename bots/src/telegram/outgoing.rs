@@ -252,7 +252,11 @@ async fn edit_plan(api: &Api, place: &Place, old: &[MessageId], mut plan: Plan) 
         match edit_piece(api, place, *id, piece, keyboard).await {
             Ok(()) => {}
             Err(trouble) if trouble.class == Class::NotModified => {}
-            Err(trouble) if trouble.class == Class::OtherKind && index == 0 => {
+            // Of another kind; or a later part is gone, or is a question, which Telegram never lets edit.
+            Err(trouble)
+                if trouble.class == Class::OtherKind
+                    || (index > 0 && matches!(trouble.class, Class::Missing | Class::Locked)) =>
+            {
                 plan.pieces.extend(rest);
                 return replace(api, place, old, plan).await;
             }

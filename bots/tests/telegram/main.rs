@@ -353,6 +353,13 @@ async fn long_texts_are_parts_with_the_buttons_on_the_last() {
     assert_eq!((edited.id.as_str(), edited.parts.len()), ("501", 0));
     assert_eq!(fake.call("editMessageText").await.json["message_id"], 501);
     assert_eq!(fake.call("deleteMessages").await.json["message_ids"], json!([502, 503]));
+    // A later part that can't be edited (a question never can) has the whole sent anew.
+    fake.answer("editMessageText", 200, json!({"ok": true, "result": {"message_id": 1}}));
+    fake.fail("editMessageText", 400, "Bad Request: message can't be edited");
+    telegram.edit(&at("1", &["2"]), &Message::text("long ".repeat(1000))).await.unwrap();
+    fake.call("sendMessage").await;
+    fake.call("sendMessage").await;
+    assert_eq!(fake.call("deleteMessages").await.json["message_ids"], json!([1, 2]));
     // Half a message is taken back, so that trying again does not show it twice.
     fake.answer("sendMessage", 200, json!({"ok": true, "result": {"message_id": 600}}));
     fake.answer("sendMessage", 429, json!({"ok": false, "error_code": 429, "description": "Too Many Requests: retry after 7", "parameters": {"retry_after": 7}}));
@@ -526,9 +533,9 @@ async fn webhook_deliveries_are_judged_and_handled() {
     assert_eq!(running.telegram.webhook(secret, b"{\"update_id\":1,\"message\":{}}").await, Delivery::Accepted);
     // A delivery is accepted when it was handled, not before; a repeated one is passed on with the same id.
     let telegram = Arc::clone(&running.telegram);
-    let delivery = tokio::spawn(async move { telegram.webhook(secret, body.as_bytes()).await });
+    let mut delivery = tokio::spawn(async move { telegram.webhook(secret, body.as_bytes()).await });
     assert_eq!(running.next().await.id, "60");
-    assert!(!delivery.is_finished());
+    assert!(tokio::time::timeout(Duration::from_millis(200), &mut delivery).await.is_err());
     gate.add_permits(2);
     assert_eq!(delivery.await.unwrap(), Delivery::Accepted);
     assert_eq!(running.telegram.webhook(secret, said(60, 1, "hello").to_string().as_bytes()).await, Delivery::Accepted);
