@@ -7,6 +7,7 @@
 pub mod command;
 pub mod model;
 pub mod surface;
+pub mod telegram;
 
 pub use command::{Argument, ArgumentKind, Audience, CommandSpec};
 pub use model::{
@@ -14,3 +15,4 @@ pub use model::{
     MembershipStatus, Message, MessageRef, Person, Press, Proof, Select, SurfaceKind, Text, Update, UpdateKind,
 };
 pub use surface::{Failure, Handler, Identity, Responder, Surface};
+pub use telegram::{Telegram, TelegramConfig};
