@@ -5,10 +5,13 @@
 //! [`Surface`].
 
 pub mod command;
+pub mod console;
 pub mod model;
 pub mod surface;
+mod tree;
 
 pub use command::{Argument, ArgumentKind, Audience, CommandSpec};
+pub use console::{Console, ConsoleConfig, Opener};
 pub use model::{
     Attachment, Button, Chat, ChatKind, Choice, Entity, EntityKind, Field, FileRef, Form, Incoming, Membership,
     MembershipStatus, Message, MessageRef, Person, Press, Proof, Select, SurfaceKind, Text, Update, UpdateKind,
