@@ -6,12 +6,14 @@
 
 pub mod command;
 pub mod console;
+pub mod discord;
 pub mod model;
 pub mod surface;
 mod tree;
 
 pub use command::{Argument, ArgumentKind, Audience, CommandSpec};
 pub use console::{Console, ConsoleConfig, Opener};
+pub use discord::{Discord, DiscordConfig};
 pub use model::{
     Attachment, Button, Chat, ChatKind, Choice, Entity, EntityKind, Field, FileRef, Form, Incoming, Membership,
     MembershipStatus, Message, MessageRef, Person, Press, Proof, Select, SurfaceKind, Text, Update, UpdateKind,

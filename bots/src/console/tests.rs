@@ -247,7 +247,6 @@ async fn a_form_is_asked_field_by_field() {
     desk.types("").await;
     let fields = [("host", "example.org"), ("name", "ana"), ("note", "")].map(|(k, v)| (k.to_owned(), v.to_owned()));
     assert_eq!(desk.sees().await.kind, UpdateKind::Form { token: "t-form".into(), fields: fields.to_vec() });
-
 }
 
 #[tokio::test]
