@@ -15,6 +15,7 @@ use crate::domain::post::{Media, Options, Posted, RichText};
 use crate::domain::{Entropy, Secret, Timestamp};
 
 pub mod http;
+pub mod mastodon;
 pub mod oauth;
 pub mod registry;
 
