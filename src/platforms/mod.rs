@@ -17,7 +17,9 @@ use crate::domain::{Entropy, Secret, Timestamp};
 pub mod http;
 pub mod mastodon;
 pub mod oauth;
+pub mod media;
 pub mod registry;
+pub mod text;
 
 /// Everything a connector may use besides its arguments.
 pub struct Context<'a> {
@@ -186,7 +188,9 @@ pub struct Limits {
     pub url_weight: Option<usize>,
     /// Whether `@user@host` counts as `@user`.
     pub mention_without_host: bool,
-    /// Whether a post may have no text when it has media, and no media when it has text.
+    /// Whether words can lead somewhere; else the address is written behind them, and counts.
+    pub link_marks: bool,
+    /// The most pictures.
     pub images: usize,
     /// The most videos.
     pub videos: usize,
