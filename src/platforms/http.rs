@@ -25,7 +25,7 @@ pub(in crate::platforms) mod tests;
 pub use guard::{PublicResolver, Resolver, SystemResolver, is_public};
 
 /// How long a call may take, unless it says otherwise. Media transfers ask for more.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// How long making a connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// The largest answer that is read (bytes), unless the call says otherwise.

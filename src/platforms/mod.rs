@@ -16,6 +16,7 @@ use crate::domain::{Entropy, Secret, Timestamp};
 
 pub mod discord;
 pub mod http;
+pub mod mastodon;
 pub mod oauth;
 pub mod media;
 pub mod registry;
