@@ -1,5 +1,6 @@
 //! The message model: what people send us and what we show them, in terms that every surface can draw. It carries no
 //! vendor's type. Text positions are byte offsets into UTF-8; the surfaces translate (Telegram counts UTF-16 units).
+//! Long because the whole model is one vocabulary.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! The one outbound HTTP client: https to public addresses only, every hop checked, size and time capped, and the one
 //! seam for emulators ([`Http::new`]'s gateway). It knows no vendor; a status is an answer, and what it means is decided
-//! in the platform's `fault.rs`.
+//! in the platform's `fault.rs`. Long because the guard, the seam and the time limits must be read together.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;

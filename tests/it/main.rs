@@ -2,5 +2,6 @@
 
 #![expect(clippy::expect_used, reason = "a test's helpers may fail loudly, as its functions may")]
 
+mod architecture;
 mod peers;
 mod support;
