@@ -62,7 +62,7 @@ const ROWS: &[(&str, Row)] = &[
     ("image_process_failed", Refused("Telegram could not read the picture", CHECK_FILE)),
     ("photo_ext_invalid", Refused("Telegram does not take this kind of picture", CHECK_FILE)),
     ("file must be non-empty", Refused("a file is empty", CHECK_FILE)),
-    ("file is too big", Refused("a file is too big", "Pictures may have 10 MB, other files 50 MB.")),
+    ("is too big", Refused("a file is too big", "Pictures may have 10 MB, other files 50 MB.")),
     ("request entity too large", Refused("a file is too big", "Pictures may have 10 MB, other files 50 MB.")),
     ("topic_closed", Refused("the topic is closed", "Open the topic in Telegram.")),
 ];
@@ -187,6 +187,7 @@ mod tests {
             "Bad Request: PHOTO_EXT_INVALID",
             "Bad Request: file must be non-empty",
             "Bad Request: file is too big",
+            "Bad Request: file of size 10485761 bytes is too big for a photo; the maximum size is 10485760 bytes",
             "Bad Request: TOPIC_CLOSED",
             "Bad Request: something nobody has seen",
         ] {
