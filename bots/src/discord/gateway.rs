@@ -36,6 +36,9 @@ struct Places {
     me: Option<String>,
     /// Since when (Unix seconds); 0 until the server's GUILD_CREATE came.
     servers: HashMap<GuildId, i64>,
+    /// Memberships that ended: events run in tasks of their own, so a GUILD_CREATE may be handled after the loss it
+    /// came before.
+    ended: HashMap<GuildId, i64>,
 }
 
 /// serenity's handler of ours.
@@ -308,7 +311,11 @@ impl Bridge {
         }
         let since = guild.joined_at.unix_timestamp();
         let mut new = false;
-        self.places.send_modify(|places| new = places.servers.insert(guild.id, since).is_none());
+        self.places.send_modify(|places| {
+            if places.ended.get(&guild.id) != Some(&since) {
+                new = places.servers.insert(guild.id, since).is_none();
+            }
+        });
         if new {
             let update = incoming::membership(guild.id, MembershipStatus::Member, Some(guild.name.clone()), since);
             self.say(update, guild.system_channel_id.map(|channel| channel.to_string())).await;
@@ -317,7 +324,10 @@ impl Bridge {
 
     async fn lost(&self, server: GuildId) {
         let mut since = 0;
-        self.places.send_modify(|places| since = places.servers.remove(&server).unwrap_or_default());
+        self.places.send_modify(|places| {
+            since = places.servers.remove(&server).unwrap_or_default();
+            places.ended.insert(server, since);
+        });
         self.say(incoming::membership(server, MembershipStatus::Gone, None, since), None).await;
     }
 

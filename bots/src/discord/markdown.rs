@@ -35,7 +35,7 @@ pub(crate) fn split(text: &Text, limit: usize) -> Vec<String> {
         let drawn = draw(&rest);
         if length(&drawn) <= limit {
             if !drawn.trim().is_empty() || pieces.is_empty() {
-                pieces.push(drawn);
+                pieces.push(drawn.trim_end().to_owned());
             }
             return pieces;
         }

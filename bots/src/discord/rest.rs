@@ -196,7 +196,7 @@ impl Rest {
         let json: Value = serde_json::from_slice(&body).unwrap_or_default();
         if status.is_success() {
             if call.as_bot {
-                self.refused.send_if_modified(|refused| std::mem::take(refused));
+                self.refused.send_if_modified(std::mem::take);
             }
             return Ok(Answer::Done(json));
         }
