@@ -56,7 +56,12 @@ pub struct Canvas {
 
 impl Chat {
     /// A button that does `action`, for whoever the canvas is for.
-    pub(crate) async fn button(&self, canvas: &Canvas, label: impl Into<String>, action: Action) -> Result<Button, StoreError> {
+    pub(crate) async fn button(
+        &self,
+        canvas: &Canvas,
+        label: impl Into<String>,
+        action: Action,
+    ) -> Result<Button, StoreError> {
         let token = self.token(Some(&canvas.workspace.id), canvas.person.as_ref(), &action).await?;
         Ok(Button::press(label, token))
     }
@@ -74,7 +79,13 @@ impl Chat {
     }
 
     /// Draws the card about `subject` (an id of a post, attempt or incident) as it is now. `None` when it is gone.
-    pub async fn draw(&self, subject: &str, surface: SurfaceKind, person: Option<&PersonId>, shared: bool) -> Result<Option<Message>, Refusal> {
+    pub async fn draw(
+        &self,
+        subject: &str,
+        surface: SurfaceKind,
+        person: Option<&PersonId>,
+        shared: bool,
+    ) -> Result<Option<Message>, Refusal> {
         match subject.split_once('_').map(|(kind, _)| kind) {
             Some("pst") => posts::draw(self, subject, surface, person, shared).await,
             Some("att") => connect::draw(self, subject, surface).await,

@@ -334,12 +334,7 @@ pub async fn complete(
 
 /// Who an update's person is, for the flows.
 pub fn introduced<'a>(surface: &'a str, person: &'a bots::Person) -> crate::flows::team::Introduced<'a> {
-    crate::flows::team::Introduced {
-        surface,
-        user: &person.id,
-        name: &person.name,
-        handle: person.handle.as_deref(),
-    }
+    crate::flows::team::Introduced { surface, user: &person.id, name: &person.name, handle: person.handle.as_deref() }
 }
 
 /// A message that could not be shown is logged; the state it told of is in the database all the same.
