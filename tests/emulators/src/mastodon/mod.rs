@@ -7,6 +7,11 @@
 //! mismatched OAuth parameters, a code used twice, media attached before it was seen ready).
 
 mod consent;
+mod entities;
+mod grants;
+mod oauth;
+mod pages;
+mod posts;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -123,6 +128,17 @@ impl Mastodon {
         let instance = Self(Arc::new(server));
         gateway.mount(host, wire::router(instance.clone()));
         instance
+    }
+
+    /// Takes the instance off the network, or puts it back with all it knew.
+    pub fn set_online(&self, online: bool) {
+        if let Some(gateway) = self.0.gateway.upgrade() {
+            if online {
+                gateway.mount(&self.0.host, wire::router(self.clone()));
+            } else {
+                gateway.unmount(&self.0.host);
+            }
+        }
     }
 
     /// Its host.

@@ -1,4 +1,5 @@
-//! Every strict rule of an instance over real HTTP: one request that is refused and one that is accepted.
+//! Every strict rule of an instance over real HTTP: one request that is refused and one that is accepted. One file,
+//! because all of it leans on the same small client.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Once};
@@ -554,6 +555,10 @@ async fn instances_are_apart_move_and_know_their_endpoints() {
     world.violated("no endpoint GET /api/v1/nothing");
     assert_eq!(world.json(world.client.put(world.url("/api/v1/statuses"))).await.0, 404);
     world.violated("no endpoint PUT /api/v1/statuses");
+    world.mastodon.set_online(false);
+    assert!(world.client.get(world.url("/api/v1/instance")).send().await.is_err());
+    world.mastodon.set_online(true);
+    assert_eq!(world.get(&token, "/api/v1/accounts/verify_credentials").await.0, 200);
     world.mastodon.knobs(|knobs| knobs.redirect_to = Some("https://new.example".into()));
     let answer = world.client.get(world.url("/api/v1/instance?x=1")).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 301);
