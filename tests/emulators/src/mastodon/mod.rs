@@ -8,6 +8,7 @@
 
 mod consent;
 mod entities;
+mod front;
 mod grants;
 mod oauth;
 mod pages;
@@ -54,11 +55,16 @@ impl Options {
         Self { version: "0.20.2+git-8d9bd2e".to_owned(), flavour: Flavour::GoToSocial }
     }
 
-    /// Whether it has what came with Mastodon 4.3: PKCE, discovery, `profile`, several redirect addresses.
-    fn modern(&self) -> bool {
+    /// Whether it is Mastodon of this version or later.
+    fn at_least(&self, major: u32, minor: u32) -> bool {
         let mut numbers = self.version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        self.flavour == Flavour::Mastodon && version >= (4, 3)
+        self.flavour == Flavour::Mastodon && version >= (major, minor)
+    }
+
+    /// Whether it has what came with Mastodon 4.3: PKCE, discovery, `profile`, several redirect addresses.
+    fn modern(&self) -> bool {
+        self.at_least(4, 3)
     }
 }
 

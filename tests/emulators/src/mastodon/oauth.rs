@@ -9,7 +9,7 @@ use http::{HeaderMap, header};
 use serde_json::json;
 
 use super::state::Exchange;
-use super::wire::{Answer, Refused, fields, ok, text, texts};
+use super::wire::{Answer, Refused, bearer, fields, ok, text, texts};
 use super::{Fields, Flavour, Mastodon, Refusal};
 
 pub(super) async fn register(State(instance): State<Mastodon>, headers: HeaderMap, body: Bytes) -> Answer {
@@ -42,7 +42,7 @@ pub(super) async fn register(State(instance): State<Mastodon>, headers: HeaderMa
 }
 
 pub(super) async fn discovery(State(instance): State<Mastodon>) -> Answer {
-    ok(json!({
+    let mut document = json!({
         "issuer": instance.url("/"),
         "authorization_endpoint": instance.url("/oauth/authorize"),
         "token_endpoint": instance.url("/oauth/token"),
@@ -55,7 +55,11 @@ pub(super) async fn discovery(State(instance): State<Mastodon>) -> Answer {
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "code_challenge_methods_supported": ["S256"],
         "service_documentation": "https://docs.joinmastodon.org/",
-    }))
+    });
+    if instance.0.options.at_least(4, 4) {
+        document["userinfo_endpoint"] = json!(instance.url("/oauth/userinfo"));
+    }
+    ok(document)
 }
 
 /// Client id and secret: in the body, and for Mastodon also as Basic credentials.
@@ -105,4 +109,17 @@ pub(super) async fn revoke(State(instance): State<Mastodon>, headers: HeaderMap,
     let token = text(&fields, "token").unwrap_or_default();
     instance.ask(|state| state.revoke(&client_id, &client_secret, &token))?;
     ok(json!({}))
+}
+
+/// The OpenID claims about the user, from 4.4, for tokens with the scope `profile`.
+pub(super) async fn userinfo(State(instance): State<Mastodon>, headers: HeaderMap) -> Answer {
+    let (_, user) = instance.ask(|state| state.acting(bearer(&headers), &["profile"]))?;
+    ok(json!({
+        "iss": instance.url("/"),
+        "sub": instance.url(&format!("/users/{}", user.name)),
+        "name": user.display_name,
+        "preferred_username": user.name,
+        "profile": instance.url(&format!("/@{}", user.name)),
+        "picture": instance.url("/avatars/original/missing.png"),
+    }))
 }

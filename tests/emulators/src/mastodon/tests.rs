@@ -297,6 +297,12 @@ async fn old_instances_have_no_discovery_and_no_pkce() {
     let new = world(Options::default()).await;
     let (status, found) = new.json(new.client.get(new.url("/.well-known/oauth-authorization-server"))).await;
     assert_eq!((status, &found["code_challenge_methods_supported"]), (200, &json!(["S256"])));
+    assert_eq!(found["userinfo_endpoint"], "https://mastodon.example/oauth/userinfo");
+    let (_, token) = new.token("profile").await;
+    assert_eq!(new.get(&token, "/oauth/userinfo").await.1["preferred_username"], "alice");
+    assert_eq!(new.get(&token, "/api/v1/accounts/verify_credentials").await.0, 200);
+    let (_, token) = new.token("read").await;
+    assert_eq!(new.get(&token, "/oauth/userinfo").await.0, 403);
     let old = world(Options::mastodon("4.2.10")).await;
     assert_eq!(old.json(old.client.get(old.url("/.well-known/oauth-authorization-server"))).await.0, 404);
     let app = old.app("read").await;
