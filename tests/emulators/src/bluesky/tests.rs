@@ -1,4 +1,5 @@
-//! Every strict rule of the network over real HTTP: one request that is refused and one that is accepted.
+//! Every strict rule of the network over real HTTP: one request that is refused and one that is accepted. One file,
+//! because all of it leans on the same small client.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Once};
