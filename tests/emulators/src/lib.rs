@@ -5,6 +5,7 @@
 pub mod bluesky;
 pub mod browser;
 pub mod fixtures;
+pub mod discord;
 pub mod gateway;
 mod html;
 pub mod mastodon;
