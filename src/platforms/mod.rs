@@ -16,8 +16,8 @@ use crate::domain::{Entropy, Secret, Timestamp};
 
 pub mod http;
 pub mod mastodon;
-pub mod oauth;
 pub mod media;
+pub mod oauth;
 pub mod registry;
 pub mod text;
 
