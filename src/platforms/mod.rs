@@ -14,6 +14,7 @@ use crate::domain::fault::Fault;
 use crate::domain::post::{Media, Options, Posted, RichText};
 use crate::domain::{Entropy, Secret, Timestamp};
 
+pub mod bluesky;
 pub mod http;
 pub mod media;
 pub mod registry;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Platform;
+use super::{Platform, bluesky};
 
 /// Every connector, in the order in which people see them.
 pub fn all() -> Vec<Arc<dyn Platform>> {
-    vec![]
+    vec![Arc::new(bluesky::Bluesky)]
 }
