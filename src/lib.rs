@@ -10,5 +10,9 @@
 //! to `app`, `web` and `jobs`. `sqlx` stands only in `store` (and the ids' derive), `axum` only in `web`, `std::env`
 //! only in `config`; the outbound HTTP client is built in `platforms/http.rs`.
 
+pub mod config;
 pub mod domain;
+pub mod flows;
+pub mod lifecycle;
 pub mod platforms;
+pub mod store;

@@ -1,6 +1,6 @@
 //! The one outbound HTTP client: https to public addresses only, every hop checked, size and time capped, and the one
 //! seam for emulators ([`Http::new`]'s gateway). It knows no vendor; a status is an answer, and what it means is decided
-//! in the platform's `fault.rs`.
+//! in the platform's `fault.rs`. Long because the guard, the seam and the time limits must be read together.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -19,15 +19,20 @@ use crate::domain::observe::{Observer, Point};
 use crate::domain::{Secret, Timestamp};
 
 mod guard;
+#[cfg(test)]
+pub(in crate::platforms) mod tests;
 
 pub use guard::{PublicResolver, Resolver, SystemResolver, is_public};
 
 /// How long a call may take, unless it says otherwise. Media transfers ask for more.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// How long making a connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// The largest answer that is read (bytes), unless the call says otherwise.
 const ANSWER_LIMIT: usize = 2 * 1024 * 1024;
+/// How long an idle connection is kept for the next call. Shorter than what servers keep: a connection that the server
+/// closes while our request travels is an answer lost.
+const IDLE_LIMIT: Duration = Duration::from_secs(15);
 /// The longest pause that a vendor can ask us to take.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 /// Some edges refuse clients without a name.
@@ -69,7 +74,8 @@ impl Http {
                 Some(Host::Ipv6(ip)) => ip.is_loopback(),
                 _ => false,
             };
-            if !loopback || gateway.scheme() != "http" {
+            let bare = gateway.path() == "/" && gateway.query().is_none() && gateway.username().is_empty();
+            if !loopback || !bare || gateway.scheme() != "http" {
                 return Err(GatewayError::NotLoopback(gateway.clone()));
             }
         }
@@ -79,6 +85,7 @@ impl Http {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_LIMIT)
+            .pool_idle_timeout(IDLE_LIMIT)
             .user_agent(USER_AGENT)
             .dns_resolver(Arc::new(guard::Guarded(resolver.clone())))
             .build()?;
@@ -97,10 +104,11 @@ impl Http {
             time_limit: TIME_LIMIT,
             answer_limit: ANSWER_LIMIT,
             hops: 0,
+            shown: None,
         }
     }
 
-    /// Where a browser goes for `url`: the address itself, or its gateway form.
+    /// Where a browser goes for `url`: the address itself, or its gateway form (which stays as it is).
     pub fn link(&self, url: &Url) -> Url {
         self.mapped(url)
     }
@@ -114,18 +122,14 @@ impl Http {
 
     fn mapped(&self, url: &Url) -> Url {
         let Some(gateway) = &self.gateway else { return url.clone() };
-        let path = url.as_str().strip_prefix("https://").unwrap_or_default();
+        let Some(path) = url.as_str().strip_prefix("https://") else { return url.clone() };
         gateway.join(&format!("/{path}")).unwrap_or_else(|_| url.clone())
     }
 
     /// Refuses what the guard refuses.
     async fn judge(&self, url: &Url) -> Result<(), Fault> {
-        let refuse = |why: &str| {
-            Err(Fault::rejected(
-                format!("{} {why}", url.host_str().unwrap_or("that address")),
-                "Use a public server's name, like mastodon.social.",
-            ))
-        };
+        let host = url.host_str().unwrap_or("that address");
+        let refuse = |why: &str| Err(refused(host, why));
         if url.scheme() != "https" {
             return refuse("is not reached by https");
         }
@@ -139,17 +143,25 @@ impl Http {
             Some(Host::Ipv4(ip)) => vec![ip.into()],
             Some(Host::Ipv6(ip)) => vec![ip.into()],
             // The same resolver answers once more when the connection is made; only public addresses pass there.
-            Some(Host::Domain(name)) => match self.resolver.resolve(name).await {
-                Ok(ips) => ips,
-                Err(why) => return Err(Fault::transient(format!("{name} can't be found: {why}"))),
+            Some(Host::Domain(name)) if !guard::is_public_name(name) => return refuse(NOT_PUBLIC),
+            Some(Host::Domain(name)) => match tokio::time::timeout(CONNECT_LIMIT, self.resolver.resolve(name)).await {
+                Ok(Ok(ips)) => ips,
+                Ok(Err(_)) => return Err(Fault::transient(format!("no server was found under the name {name}"))),
+                Err(_) => return Err(Fault::transient(format!("the name {name} could not be looked up in time"))),
             },
             None => return refuse("is no address"),
         };
         if ips.is_empty() || !ips.iter().all(|ip| is_public(*ip)) {
-            return refuse("is not on the public internet");
+            return refuse(NOT_PUBLIC);
         }
         Ok(())
     }
+}
+
+const NOT_PUBLIC: &str = "is not on the public internet";
+
+fn refused(host: &str, why: &str) -> Fault {
+    Fault::rejected(format!("{host} {why}"), "Use a public server's name, like mastodon.social.")
 }
 
 enum Body {
@@ -204,6 +216,7 @@ pub struct Call<'a> {
     time_limit: Duration,
     answer_limit: usize,
     hops: u8,
+    shown: Option<String>,
 }
 
 impl Call<'_> {
@@ -216,7 +229,9 @@ impl Call<'_> {
         self
     }
 
-    fn authorization(mut self, value: &str) -> Self {
+    /// A whole `Authorization` value.
+    #[must_use]
+    pub(super) fn authorization(mut self, value: &str) -> Self {
         if let Ok(mut value) = HeaderValue::from_str(value) {
             value.set_sensitive(true);
             self.headers.insert(header::AUTHORIZATION, value);
@@ -308,6 +323,13 @@ impl Call<'_> {
         self
     }
 
+    /// Says that the path holds a secret (Telegram's bot token): logs and the observer see `shown` instead.
+    #[must_use]
+    pub fn secret_path(mut self, shown: impl Into<String>) -> Self {
+        self.shown = Some(shown.into());
+        self
+    }
+
     /// Makes the call. Any HTTP status is an answer.
     ///
     /// # Errors
@@ -336,7 +358,7 @@ impl Call<'_> {
     async fn hop(&mut self) -> Result<Answer, Fault> {
         self.http.judge(&self.url).await?;
         let host = self.url.host_str().unwrap_or_default().to_owned();
-        let path = self.url.path().to_owned();
+        let path = self.shown.clone().unwrap_or_else(|| self.url.path().to_owned());
         let observer = self.http.observer.clone();
         observer.reached(Point::Calling { host: host.clone(), path: path.clone() }).await;
         let result = self.exchange(&host).await;
@@ -386,7 +408,9 @@ impl Call<'_> {
         };
         let lost = |error: reqwest::Error| {
             // The error's text may name the whole URL, and a URL may hold a token: it is not passed on.
-            if error.is_connect() {
+            if guard::was_refused(&error) {
+                refused(host, NOT_PUBLIC)
+            } else if error.is_connect() {
                 Fault::transient(format!("{host} can't be reached"))
             } else if error.is_timeout() {
                 Fault::unanswered(self.operation, format!("{host} did not answer in time"))

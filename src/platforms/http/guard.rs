@@ -36,6 +36,24 @@ impl Resolver for PublicResolver {
     }
 }
 
+/// Why no connection was made: between the check and the connection the name came to mean something else.
+#[derive(Debug, thiserror::Error)]
+#[error("not a public address")]
+struct NotPublic;
+
+/// Whether the guard, and not the network, ended this call.
+pub(super) fn was_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<NotPublic>())
+}
+
+/// Whether a name can be one of the public internet: it has a dot, and does not end in what is local by IANA's list of
+/// special-use names.
+pub(super) fn is_public_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    let local = |end: &str| name.ends_with(end);
+    name.contains('.') && !["localhost", ".local", ".internal", ".home.arpa", ".onion"].into_iter().any(local)
+}
+
 /// Hands reqwest only public addresses.
 pub(super) struct Guarded(pub(super) Arc<dyn Resolver>);
 
@@ -45,7 +63,7 @@ impl reqwest::dns::Resolve for Guarded {
         Box::pin(async move {
             let ips = resolver.resolve(name.as_str()).await?;
             if ips.is_empty() || !ips.iter().all(|ip| is_public(*ip)) {
-                return Err(std::io::Error::other("not a public address").into());
+                return Err(NotPublic.into());
             }
             Ok(Box::new(super::sockets(ips).into_iter()) as reqwest::dns::Addrs)
         })

@@ -1,0 +1,466 @@
+//! Discord: serenity holds the gateway connection and reads its events, every request goes through our own small REST
+//! client. The rest of the daemon sees none of Discord's types.
+//!
+//! The caller installs a rustls crypto provider for reqwest (`ring`) before anything here is used.
+
+mod commands;
+mod draw;
+mod gateway;
+mod incoming;
+mod markdown;
+mod reply;
+mod rest;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::Method;
+use serde_json::{Value, json};
+use serenity::client::ClientBuilder;
+use serenity::gateway::GatewayError;
+use serenity::http::HttpBuilder;
+use serenity::model::gateway::GatewayIntents;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::command::CommandSpec;
+use crate::model::{FileRef, Form, Message, MessageRef, SurfaceKind};
+use crate::surface::{Failure, Handler, Identity, Responder, Surface};
+use draw::Part;
+use gateway::{Bridge, Ears};
+use rest::{Rest, Trouble};
+
+/// Permission bits (permissions page).
+const ADMINISTRATOR: u64 = 1 << 3;
+const MANAGE_GUILD: u64 = 1 << 5;
+/// The channel type of a direct chat.
+const DIRECT: u64 = 1;
+/// How long the connection may take to close, and handlers to finish, after `stop`.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// The longest pause between attempts to connect.
+const LONGEST_PAUSE: u64 = 60;
+
+/// How to reach Discord.
+#[derive(Clone)]
+pub struct DiscordConfig {
+    /// The bot's token, without `Bot `.
+    pub token: String,
+    /// The application's id; asked of Discord when `None`.
+    pub application_id: Option<String>,
+    /// Stands in front of every one of Discord's hosts, the gateway included (`http://127.0.0.1:PORT`).
+    pub gateway: Option<Url>,
+}
+
+impl std::fmt::Debug for DiscordConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DiscordConfig")
+            .field("token", &"•••")
+            .field("application_id", &self.application_id)
+            .field("gateway", &self.gateway.as_ref().map(Url::as_str))
+            .finish()
+    }
+}
+
+/// A Discord bot: slash commands, components and modals in servers, plain messages in direct chats.
+///
+/// Only direct chats bring [`crate::UpdateKind::Message`]: what is said in a server's channel needs a privileged
+/// intent, so there people use `/post`, or "Post this" on a message.
+pub struct Discord(Arc<Shared>);
+
+/// What all parts share.
+pub(crate) struct Shared {
+    pub(crate) rest: Rest,
+    config: DiscordConfig,
+    application: OnceCell<String>,
+    /// Channels known to be direct chats; a hint that saves a request, nothing that must last.
+    direct: Mutex<HashSet<String>>,
+}
+
+impl Discord {
+    /// Makes no request. Fails with [`Failure::Refused`] where no HTTP client can be made.
+    pub fn new(config: DiscordConfig) -> Result<Self, Failure> {
+        let rest = Rest::new(config.token.clone(), config.gateway.as_ref())?;
+        let application = OnceCell::new_with(config.application_id.clone());
+        Ok(Self(Arc::new(Shared { rest, config, application, direct: Mutex::default() })))
+    }
+
+    /// Connects nothing yet: asks where the gateway is and prepares serenity's client.
+    async fn client(&self, bridge: &Arc<Bridge>) -> Result<serenity::Client, Failure> {
+        let shared = &self.0;
+        let application = shared.application().await?;
+        let address = shared.rest.websocket().await?;
+        let refused = |why: String| Failure::Refused(format!("serenity's client can't be made: {why}"));
+        let http = reqwest_012::Client::builder()
+            .no_proxy()
+            .redirect(reqwest_012::redirect::Policy::none())
+            .timeout(Duration::from_secs(15))
+            .build()
+            .map_err(|why| refused(why.to_string()))?;
+        let mut builder = HttpBuilder::new(&shared.config.token).client(http);
+        if let Ok(id) = application.parse::<std::num::NonZeroU64>() {
+            builder = builder.application_id(id.into());
+        }
+        if let Some(gateway) = &shared.config.gateway {
+            // serenity ignores its proxy while its rate limiter is on.
+            let proxy = format!("{}/discord.com", gateway.as_str().trim_end_matches('/'));
+            builder = builder.proxy(proxy).ratelimiter_disabled(true);
+        }
+        // Neither intent is privileged: servers' joins and losses, and what people write to the bot directly.
+        let intents = GatewayIntents::GUILDS | GatewayIntents::DIRECT_MESSAGES;
+        let client = ClientBuilder::new_with_http(builder.build(), intents)
+            .raw_event_handler(Ears(bridge.clone()))
+            .await
+            .map_err(|why| refused(why.to_string()))?;
+        // It asked again by itself, and falls back to Discord's own gateway when nobody answers: ours was checked.
+        *client.ws_url.lock().await = address.as_str().to_owned();
+        Ok(client)
+    }
+
+    /// Registers the commands, with patience; comes back only with a refused token.
+    async fn register(&self, commands: &[CommandSpec]) -> Failure {
+        let mut pause = 1;
+        loop {
+            let registered = async {
+                let application = self.0.application().await.map_err(Trouble::Failed)?;
+                commands::register(&self.0.rest, application, commands).await
+            };
+            match registered.await.map_err(Failure::from) {
+                Ok(()) => return std::future::pending().await,
+                Err(Failure::Unauthorized(why)) => return Failure::Unauthorized(why),
+                Err(Failure::Retry { after, why }) => {
+                    tracing::warn!(why, "the commands are not registered yet");
+                    tokio::time::sleep(Duration::from_secs(after.max(pause))).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Err(why) => {
+                    tracing::error!(%why, "Discord refused the commands; the ones it has stay");
+                    return std::future::pending().await;
+                }
+            }
+        }
+    }
+
+    /// One connection, until it ends for good. `None` on `stop`.
+    async fn connected(
+        &self,
+        client: &mut serenity::Client,
+        commands: &[CommandSpec],
+        stop: &CancellationToken,
+    ) -> Option<Failure> {
+        let shards = client.shard_manager.clone();
+        let ended = tokio::select! {
+            biased;
+            () = stop.cancelled() => None,
+            () = self.0.rest.token_refused() => Some(Failure::Unauthorized("by Discord's API".to_owned())),
+            why = self.register(commands) => Some(why),
+            ended = client.start() => Some(match ended {
+                Err(serenity::Error::Gateway(GatewayError::InvalidAuthentication)) => {
+                    Failure::Unauthorized("by Discord's gateway".to_owned())
+                }
+                Err(serenity::Error::Gateway(
+                    why @ (GatewayError::DisallowedGatewayIntents | GatewayError::InvalidGatewayIntents),
+                )) => Failure::Refused(why.to_string()),
+                Err(why) => Failure::Retry { after: 5, why: why.to_string() },
+                Ok(()) => Failure::Retry { after: 5, why: "the connection ended".to_owned() },
+            }),
+        };
+        if tokio::time::timeout(FAREWELL, shards.shutdown_all()).await.is_err() {
+            tracing::debug!("Discord's gateway did not say goodbye");
+        }
+        ended
+    }
+}
+
+impl Shared {
+    async fn application(&self) -> Result<&str, Failure> {
+        let asked = self.application.get_or_try_init(|| async {
+            let answer = self.rest.get("/applications/@me").await?;
+            let id = answer["id"].as_str().map(str::to_owned);
+            id.ok_or_else(|| Failure::Retry { after: 10, why: "Discord did not name the application".to_owned() })
+        });
+        asked.await.map(String::as_str)
+    }
+
+    pub(crate) fn remember_direct(&self, channel: &str) {
+        self.direct.lock().unwrap_or_else(PoisonError::into_inner).insert(channel.to_owned());
+    }
+
+    async fn is_direct(&self, channel: &str) -> Result<bool, Failure> {
+        if self.direct.lock().unwrap_or_else(PoisonError::into_inner).contains(channel) {
+            return Ok(true);
+        }
+        let direct = self.rest.get(&format!("/channels/{channel}")).await?["type"] == DIRECT;
+        if direct {
+            self.remember_direct(channel);
+        }
+        Ok(direct)
+    }
+
+    /// Shows a message in a channel.
+    async fn send(&self, channel: &str, message: &Message) -> Result<MessageRef, Failure> {
+        let channel = snowflake(channel)?;
+        if message.private && !self.is_direct(channel).await? {
+            return Err(Failure::NotPrivate);
+        }
+        let mut ids = Vec::new();
+        for part in draw::message(message) {
+            ids.push(self.post(&format!("/channels/{channel}/messages"), &part).await?);
+        }
+        Ok(reference(channel, None, ids))
+    }
+
+    async fn post(&self, route: &str, part: &Part) -> Result<String, Failure> {
+        named(&self.rest.post(route, &part.create(false), &part.files).await?)
+    }
+}
+
+/// A message's routes: by the bot where it stands in a channel, through its interaction where only the asker sees it.
+struct Routes {
+    /// Where a further message is made.
+    create: String,
+    /// Where its messages are, without their id.
+    messages: String,
+    hook: bool,
+}
+
+impl Routes {
+    fn of(at: &MessageRef) -> Result<Self, Failure> {
+        let Some(token) = &at.token else {
+            let messages = format!("/channels/{}/messages", snowflake(&at.chat)?);
+            return Ok(Self { create: messages.clone(), messages, hook: false });
+        };
+        let is_token = |c: char| c.is_ascii_alphanumeric() || "-_.=".contains(c);
+        match token.split_once('/') {
+            Some((application, token)) if snowflake(application).is_ok() && token.chars().all(is_token) => {
+                let hook = format!("/webhooks/{application}/{token}");
+                Ok(Self { create: format!("{hook}?wait=true"), messages: format!("{hook}/messages"), hook: true })
+            }
+            _ => Err(Failure::Gone("the interaction's token is not one of Discord's".to_owned())),
+        }
+    }
+
+    async fn call(&self, rest: &Rest, method: Method, id: Option<&str>, part: Option<&Part>) -> Result<Value, Trouble> {
+        let route = match id {
+            Some(id) => format!("{}/{id}", self.messages),
+            None => self.create.clone(),
+        };
+        let body = part.map(|part| if id.is_some() { part.replace() } else { part.create(self.hook) });
+        let files = part.map(|part| part.files.as_slice()).unwrap_or_default();
+        match (method, &body) {
+            (method, body) if self.hook => rest.hook(method, &route, body.as_ref(), files).await,
+            (Method::PATCH, Some(body)) => rest.patch(&route, body, files).await,
+            (_, Some(body)) => rest.post(&route, body, files).await,
+            (_, None) => rest.delete(&route).await,
+        }
+    }
+}
+
+/// Checks an id before it becomes part of an address.
+fn snowflake(id: &str) -> Result<&str, Failure> {
+    if (1..=20).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit()) {
+        Ok(id)
+    } else {
+        Err(Failure::Unreachable("this is not an id of Discord's".to_owned()))
+    }
+}
+
+fn named(message: &Value) -> Result<String, Failure> {
+    let missing = || Failure::Retry { after: 5, why: "Discord's answer names no message".to_owned() };
+    message["id"].as_str().map(str::to_owned).ok_or_else(missing)
+}
+
+fn reference(channel: &str, token: Option<String>, mut ids: Vec<String>) -> MessageRef {
+    let id = if ids.is_empty() { String::new() } else { ids.remove(0) };
+    MessageRef { surface: SurfaceKind::Discord, chat: channel.to_owned(), id, token, parts: ids }
+}
+
+/// Answers what is no interaction: in the channel.
+pub(crate) struct ChannelReply<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) channel: Option<String>,
+}
+
+#[async_trait]
+impl Responder for ChannelReply<'_> {
+    async fn answer(&self, message: &Message) -> Result<MessageRef, Failure> {
+        match &self.channel {
+            Some(channel) => self.shared.send(channel, message).await,
+            None => Err(Failure::Unreachable("there is no channel to answer in".to_owned())),
+        }
+    }
+
+    async fn edit(&self, message: &Message) -> Result<MessageRef, Failure> {
+        self.answer(message).await
+    }
+
+    async fn toast(&self, text: &str) -> Result<(), Failure> {
+        self.answer(&Message::text(text)).await.map(drop)
+    }
+
+    async fn form(&self, _: &Form) -> Result<bool, Failure> {
+        Ok(false)
+    }
+}
+
+#[async_trait]
+impl Surface for Discord {
+    fn kind(&self) -> SurfaceKind {
+        SurfaceKind::Discord
+    }
+
+    async fn identity(&self) -> Result<Identity, Failure> {
+        self.0.rest.try_token_again();
+        let user = self.0.rest.get("/users/@me").await?;
+        let handle = user["username"].as_str().unwrap_or_default().to_owned();
+        let name = user["global_name"].as_str().unwrap_or(&handle).to_owned();
+        Ok(Identity { id: named(&user)?, handle, name })
+    }
+
+    async fn run(
+        &self,
+        commands: &'static [CommandSpec],
+        handler: Arc<dyn Handler>,
+        stop: CancellationToken,
+    ) -> Result<(), Failure> {
+        self.0.rest.try_token_again();
+        let over = CancellationToken::new();
+        let _end = over.clone().drop_guard();
+        let bridge = Arc::new(Bridge::new(self.0.clone(), handler, commands, over.clone()));
+        let mut pause = 1;
+        let result = loop {
+            let client = tokio::select! {
+                biased;
+                () = stop.cancelled() => break Ok(()),
+                client = self.client(&bridge) => client,
+            };
+            let ended = match client {
+                Ok(mut client) => {
+                    pause = 1;
+                    self.connected(&mut client, commands, &stop).await
+                }
+                Err(why) => Some(why),
+            };
+            match ended {
+                None => break Ok(()),
+                Some(Failure::Retry { after, why }) => {
+                    tracing::warn!(why, "not connected to Discord");
+                    tokio::select! {
+                        () = stop.cancelled() => break Ok(()),
+                        () = tokio::time::sleep(Duration::from_secs(pause.max(after.min(LONGEST_PAUSE)))) => {}
+                    }
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Some(why) => break Err(why),
+            }
+        };
+        over.cancel();
+        bridge.tasks.close();
+        if tokio::time::timeout(FAREWELL, bridge.tasks.wait()).await.is_err() {
+            tracing::warn!(running = bridge.tasks.len(), "handlers of Discord updates are still running");
+        }
+        result
+    }
+
+    async fn send(&self, chat: &str, _: Option<&str>, message: &Message) -> Result<MessageRef, Failure> {
+        self.0.send(chat, message).await
+    }
+
+    async fn direct_chat(&self, person: &str) -> Result<String, Failure> {
+        let body = json!({"recipient_id": snowflake(person)?});
+        let channel = named(&self.0.rest.post("/users/@me/channels", &body, &[]).await?)?;
+        self.0.remember_direct(&channel);
+        Ok(channel)
+    }
+
+    async fn edit(&self, at: &MessageRef, message: &Message) -> Result<MessageRef, Failure> {
+        let (rest, routes) = (&self.0.rest, Routes::of(at)?);
+        let parts = draw::message(message);
+        let old: Vec<&str> = std::iter::once(&at.id).chain(&at.parts).map(String::as_str).collect();
+        let mut ids = Vec::new();
+        for (index, part) in parts.iter().enumerate() {
+            match old.get(index) {
+                Some(id) => {
+                    routes.call(rest, Method::PATCH, Some(message_id(id)?), Some(part)).await?;
+                    ids.push((*id).to_owned());
+                }
+                None => ids.push(named(&routes.call(rest, Method::POST, None, Some(part)).await?)?),
+            }
+        }
+        for id in old.iter().skip(parts.len()) {
+            gone_is_fine(routes.call(rest, Method::DELETE, Some(message_id(id)?), None).await)?;
+        }
+        Ok(reference(&at.chat, at.token.clone(), ids))
+    }
+
+    async fn delete(&self, at: &MessageRef) -> Result<(), Failure> {
+        let routes = Routes::of(at)?;
+        for id in std::iter::once(&at.id).chain(&at.parts) {
+            gone_is_fine(routes.call(&self.0.rest, Method::DELETE, Some(message_id(id)?), None).await)?;
+        }
+        Ok(())
+    }
+
+    async fn download(&self, file: &FileRef, to: &std::path::Path, limit: u64) -> Result<(), Failure> {
+        self.0.rest.download(&file.id, to, limit).await
+    }
+
+    /// `chat` is a channel, a direct chat or a server. Who owns the server, or holds Manage Server or Administrator
+    /// through a role, may manage it; a person may manage their own direct chat.
+    async fn is_admin(&self, chat: &str, person: &str) -> Result<bool, Failure> {
+        let (chat, person, rest) = (snowflake(chat)?, snowflake(person)?, &self.0.rest);
+        let server = match rest.get(&format!("/channels/{chat}")).await {
+            Ok(channel) => match channel["guild_id"].as_str() {
+                Some(server) => snowflake(server)?.to_owned(),
+                None => {
+                    let people = channel["recipients"].as_array().map(Vec::as_slice).unwrap_or_default();
+                    return Ok(channel["type"] == DIRECT && people.iter().any(|one| one["id"] == person));
+                }
+            },
+            // Unknown channel: the id may be a server's.
+            Err(Trouble::Refused { code: 10003, .. }) => chat.to_owned(),
+            Err(why) => return Err(why.into()),
+        };
+        if rest.get(&format!("/guilds/{server}")).await?["owner_id"] == person {
+            return Ok(true);
+        }
+        let member = match rest.get(&format!("/guilds/{server}/members/{person}")).await {
+            Ok(member) => member,
+            // Unknown member, unknown user.
+            Err(Trouble::Refused { code: 10007 | 10013, .. }) => return Ok(false),
+            Err(why) => return Err(why.into()),
+        };
+        let roles = rest.get(&format!("/guilds/{server}/roles")).await?;
+        let held: Vec<&Value> = member["roles"].as_array().map(|roles| roles.iter().collect()).unwrap_or_default();
+        let rights = roles
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+            .iter()
+            // The role with the server's own id is everyone's.
+            .filter(|role| role["id"] == server.as_str() || held.contains(&&role["id"]))
+            .filter_map(|role| role["permissions"].as_str()?.parse::<u64>().ok())
+            .fold(0, |all, rights| all | rights);
+        Ok(rights & (ADMINISTRATOR | MANAGE_GUILD) != 0)
+    }
+}
+
+/// Checks a message's id before it becomes part of an address.
+fn message_id(id: &str) -> Result<&str, Failure> {
+    if id == reply::ORIGINAL {
+        return Ok(id);
+    }
+    snowflake(id).map_err(|_| Failure::Gone("this is not a message of Discord's".to_owned()))
+}
+
+/// What is not there need not be deleted.
+fn gone_is_fine(deleted: Result<Value, Trouble>) -> Result<(), Failure> {
+    match deleted.map_err(Failure::from) {
+        Ok(_) | Err(Failure::Gone(_)) => Ok(()),
+        Err(why) => Err(why),
+    }
+}

@@ -1,0 +1,4 @@
+//! The connectors against the emulated vendors, over real HTTP on loopback.
+
+mod bots;
+mod telegram;
