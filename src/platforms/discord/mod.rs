@@ -80,6 +80,7 @@ impl Platform for Discord {
             text_bytes: None,
             url_weight: None,
             mention_without_host: false,
+            link_marks: true,
             images: publish::FILES,
             videos: publish::FILES,
             media: publish::FILES,

@@ -100,6 +100,7 @@ impl Platform for Mastodon {
             text_bytes: None,
             url_weight: Some(sizes.url),
             mention_without_host: true,
+            link_marks: false,
             images: sizes.media,
             videos: 1,
             media: sizes.media,

@@ -17,7 +17,7 @@ use crate::domain::post::Posted;
 use crate::domain::{Entropy, Secret, Timestamp, clock};
 
 mod auth;
-mod budget;
+pub mod budget;
 mod fault;
 mod publish;
 mod utf16;
@@ -80,6 +80,7 @@ impl Platform for Telegram {
             text_bytes: None,
             url_weight: None,
             mention_without_host: false,
+            link_marks: true,
             images: publish::ALBUM,
             videos: publish::ALBUM,
             media: publish::ALBUM,
