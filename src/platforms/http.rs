@@ -114,7 +114,7 @@ impl Http {
     }
 
     /// The vendor's form of an address that may come in the gateway's.
-    fn meant(&self, url: Url) -> Url {
+    pub fn meant(&self, url: Url) -> Url {
         let Some(gateway) = &self.gateway else { return url };
         let Some(rest) = url.as_str().strip_prefix(gateway.as_str()) else { return url };
         Url::parse(&format!("https://{rest}")).unwrap_or(url)

@@ -15,6 +15,7 @@ use crate::domain::fault::Fault;
 use crate::domain::post::{Media, Options, Posted, RichText};
 use crate::domain::{Entropy, Secret, Timestamp};
 
+pub mod bluesky;
 pub mod discord;
 pub mod http;
 pub mod mastodon;

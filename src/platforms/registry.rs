@@ -2,6 +2,11 @@
 
 use std::sync::Arc;
 
+use super::{Platform, bluesky};
+
+/// Every connector, in the order in which people see them.
+pub fn all() -> Vec<Arc<dyn Platform>> {
+    vec![Arc::new(bluesky::Bluesky)]
 use super::discord::Discord;
 use super::mastodon::Mastodon;
 use super::telegram::{Telegram, budget::TelegramBudget};
