@@ -20,8 +20,8 @@ use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::reply::{AUTOCOMPLETE, ORIGINAL, PATIENCE, Reply, Stage};
-use super::{ChannelReply, Shared, draw, incoming};
+use super::reply::{AUTOCOMPLETE, ChannelReply, ORIGINAL, PATIENCE, Reply, Stage};
+use super::{Shared, draw, incoming};
 use crate::command::{Audience, CommandSpec};
 use crate::model::{MembershipStatus, MessageRef, SurfaceKind, Update, UpdateKind};
 use crate::surface::Handler;

@@ -10,6 +10,7 @@ mod incoming;
 mod markdown;
 mod reply;
 mod rest;
+mod routes;
 #[cfg(test)]
 mod tests;
 
@@ -33,7 +34,9 @@ use crate::model::{FileRef, Form, Message, MessageRef, SurfaceKind};
 use crate::surface::{Failure, Handler, Identity, Responder, Surface};
 use draw::Part;
 use gateway::{Bridge, Ears};
+use reply::ChannelReply;
 use rest::{Rest, Trouble};
+use routes::{Routes, gone_is_fine, message_id, named, reference, snowflake};
 
 /// Permission bits (permissions page).
 const ADMINISTRATOR: u64 = 1 << 3;
@@ -219,94 +222,6 @@ impl Shared {
     }
 }
 
-/// A message's routes: by the bot where it stands in a channel, through its interaction where only the asker sees it.
-struct Routes {
-    /// Where a further message is made.
-    create: String,
-    /// Where its messages are, without their id.
-    messages: String,
-    hook: bool,
-}
-
-impl Routes {
-    fn of(at: &MessageRef) -> Result<Self, Failure> {
-        let Some(token) = &at.token else {
-            let messages = format!("/channels/{}/messages", snowflake(&at.chat)?);
-            return Ok(Self { create: messages.clone(), messages, hook: false });
-        };
-        let is_token = |c: char| c.is_ascii_alphanumeric() || "-_.=".contains(c);
-        match token.split_once('/') {
-            Some((application, token)) if snowflake(application).is_ok() && token.chars().all(is_token) => {
-                let hook = format!("/webhooks/{application}/{token}");
-                Ok(Self { create: format!("{hook}?wait=true"), messages: format!("{hook}/messages"), hook: true })
-            }
-            _ => Err(Failure::Gone("the interaction's token is not one of Discord's".to_owned())),
-        }
-    }
-
-    async fn call(&self, rest: &Rest, method: Method, id: Option<&str>, part: Option<&Part>) -> Result<Value, Trouble> {
-        let route = match id {
-            Some(id) => format!("{}/{id}", self.messages),
-            None => self.create.clone(),
-        };
-        let body = part.map(|part| if id.is_some() { part.replace() } else { part.create(self.hook) });
-        let files = part.map(|part| part.files.as_slice()).unwrap_or_default();
-        match (method, &body) {
-            (method, body) if self.hook => rest.hook(method, &route, body.as_ref(), files).await,
-            (Method::PATCH, Some(body)) => rest.patch(&route, body, files).await,
-            (_, Some(body)) => rest.post(&route, body, files).await,
-            (_, None) => rest.delete(&route).await,
-        }
-    }
-}
-
-/// Checks an id before it becomes part of an address.
-fn snowflake(id: &str) -> Result<&str, Failure> {
-    if (1..=20).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit()) {
-        Ok(id)
-    } else {
-        Err(Failure::Unreachable("this is not an id of Discord's".to_owned()))
-    }
-}
-
-fn named(message: &Value) -> Result<String, Failure> {
-    let missing = || Failure::Retry { after: 5, why: "Discord's answer names no message".to_owned() };
-    message["id"].as_str().map(str::to_owned).ok_or_else(missing)
-}
-
-fn reference(channel: &str, token: Option<String>, mut ids: Vec<String>) -> MessageRef {
-    let id = if ids.is_empty() { String::new() } else { ids.remove(0) };
-    MessageRef { surface: SurfaceKind::Discord, chat: channel.to_owned(), id, token, parts: ids }
-}
-
-/// Answers what is no interaction: in the channel.
-pub(crate) struct ChannelReply<'a> {
-    pub(crate) shared: &'a Shared,
-    pub(crate) channel: Option<String>,
-}
-
-#[async_trait]
-impl Responder for ChannelReply<'_> {
-    async fn answer(&self, message: &Message) -> Result<MessageRef, Failure> {
-        match &self.channel {
-            Some(channel) => self.shared.send(channel, message).await,
-            None => Err(Failure::Unreachable("there is no channel to answer in".to_owned())),
-        }
-    }
-
-    async fn edit(&self, message: &Message) -> Result<MessageRef, Failure> {
-        self.answer(message).await
-    }
-
-    async fn toast(&self, text: &str) -> Result<(), Failure> {
-        self.answer(&Message::text(text)).await.map(drop)
-    }
-
-    async fn form(&self, _: &Form) -> Result<bool, Failure> {
-        Ok(false)
-    }
-}
-
 #[async_trait]
 impl Surface for Discord {
     fn kind(&self) -> SurfaceKind {
@@ -446,21 +361,5 @@ impl Surface for Discord {
             .filter_map(|role| role["permissions"].as_str()?.parse::<u64>().ok())
             .fold(0, |all, rights| all | rights);
         Ok(rights & (ADMINISTRATOR | MANAGE_GUILD) != 0)
-    }
-}
-
-/// Checks a message's id before it becomes part of an address.
-fn message_id(id: &str) -> Result<&str, Failure> {
-    if id == reply::ORIGINAL {
-        return Ok(id);
-    }
-    snowflake(id).map_err(|_| Failure::Gone("this is not a message of Discord's".to_owned()))
-}
-
-/// What is not there need not be deleted.
-fn gone_is_fine(deleted: Result<Value, Trouble>) -> Result<(), Failure> {
-    match deleted.map_err(Failure::from) {
-        Ok(_) | Err(Failure::Gone(_)) => Ok(()),
-        Err(why) => Err(why),
     }
 }
