@@ -11,6 +11,7 @@ mod markdown;
 mod reply;
 mod rest;
 mod routes;
+mod socket;
 #[cfg(test)]
 mod tests;
 
@@ -21,22 +22,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::{Value, json};
-use serenity::client::ClientBuilder;
-use serenity::gateway::GatewayError;
-use serenity::http::HttpBuilder;
-use serenity::model::gateway::GatewayIntents;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::command::CommandSpec;
-use crate::model::{FileRef, Form, Message, MessageRef, SurfaceKind};
-use crate::surface::{Failure, Handler, Identity, Responder, Surface};
+use crate::model::{FileRef, Message, MessageRef, SurfaceKind};
+use crate::surface::{Failure, Handler, Identity, Surface};
 use draw::Part;
-use gateway::{Bridge, Ears};
-use reply::ChannelReply;
+use gateway::Bridge;
 use rest::{Rest, Trouble};
 use routes::{Routes, gone_is_fine, message_id, named, reference, snowflake};
+use socket::Plan;
 
 /// Permission bits (permissions page).
 const ADMINISTRATOR: u64 = 1 << 3;
@@ -92,36 +89,14 @@ impl Discord {
         Ok(Self(Arc::new(Shared { rest, config, application, direct: Mutex::default() })))
     }
 
-    /// Connects nothing yet: asks where the gateway is and prepares serenity's client.
-    async fn client(&self, bridge: &Arc<Bridge>) -> Result<serenity::Client, Failure> {
-        let shared = &self.0;
-        let application = shared.application().await?;
+    /// What a connection needs, asked of the API.
+    async fn plan(&self) -> Result<Plan, Failure> {
+        let (shared, config) = (&self.0, &self.0.config);
+        let application = shared.application().await?.parse().ok();
         let address = shared.rest.websocket().await?;
-        let refused = |why: String| Failure::Refused(format!("serenity's client can't be made: {why}"));
-        let http = reqwest_012::Client::builder()
-            .no_proxy()
-            .redirect(reqwest_012::redirect::Policy::none())
-            .timeout(Duration::from_secs(15))
-            .build()
-            .map_err(|why| refused(why.to_string()))?;
-        let mut builder = HttpBuilder::new(&shared.config.token).client(http);
-        if let Ok(id) = application.parse::<std::num::NonZeroU64>() {
-            builder = builder.application_id(id.into());
-        }
-        if let Some(gateway) = &shared.config.gateway {
-            // serenity ignores its proxy while its rate limiter is on.
-            let proxy = format!("{}/discord.com", gateway.as_str().trim_end_matches('/'));
-            builder = builder.proxy(proxy).ratelimiter_disabled(true);
-        }
-        // Neither intent is privileged: servers' joins and losses, and what people write to the bot directly.
-        let intents = GatewayIntents::GUILDS | GatewayIntents::DIRECT_MESSAGES;
-        let client = ClientBuilder::new_with_http(builder.build(), intents)
-            .raw_event_handler(Ears(bridge.clone()))
-            .await
-            .map_err(|why| refused(why.to_string()))?;
-        // It asked again by itself, and falls back to Discord's own gateway when nobody answers: ours was checked.
-        *client.ws_url.lock().await = address.as_str().to_owned();
-        Ok(client)
+        let gateway = config.gateway.as_ref().map(|gateway| gateway.as_str().trim_end_matches('/'));
+        let proxy = gateway.map(|gateway| format!("{gateway}/discord.com"));
+        Ok(Plan { token: config.token.clone(), application, proxy, address })
     }
 
     /// Registers the commands, with patience; comes back only with a refused token.
@@ -148,32 +123,33 @@ impl Discord {
         }
     }
 
-    /// One connection, until it ends for good. `None` on `stop`.
-    async fn connected(
-        &self,
-        client: &mut serenity::Client,
-        commands: &[CommandSpec],
-        stop: &CancellationToken,
-    ) -> Option<Failure> {
-        let shards = client.shard_manager.clone();
-        let ended = tokio::select! {
-            biased;
-            () = stop.cancelled() => None,
-            () = self.0.rest.token_refused() => Some(Failure::Unauthorized("by Discord's API".to_owned())),
-            why = self.register(commands) => Some(why),
-            ended = client.start() => Some(match ended {
-                Err(serenity::Error::Gateway(GatewayError::InvalidAuthentication)) => {
-                    Failure::Unauthorized("by Discord's gateway".to_owned())
-                }
-                Err(serenity::Error::Gateway(
-                    why @ (GatewayError::DisallowedGatewayIntents | GatewayError::InvalidGatewayIntents),
-                )) => Failure::Refused(why.to_string()),
-                Err(why) => Failure::Retry { after: 5, why: why.to_string() },
-                Ok(()) => Failure::Retry { after: 5, why: "the connection ended".to_owned() },
-            }),
+    /// One connection, until it ends. `None` on `stop`.
+    async fn connected(&self, bridge: &Arc<Bridge>, plan: Plan, stop: &CancellationToken) -> Option<Failure> {
+        let over = CancellationToken::new();
+        let _end = over.clone().drop_guard();
+        let (send, mut events) = mpsc::unbounded_channel();
+        let mut held = match socket::hold(plan, send, over.clone()) {
+            Ok(held) => held,
+            Err(why) => return Some(why),
         };
-        if tokio::time::timeout(FAREWELL, shards.shutdown_all()).await.is_err() {
-            tracing::debug!("Discord's gateway did not say goodbye");
+        let registering = self.register(bridge.commands);
+        tokio::pin!(registering);
+        let ended = loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break None,
+                () = self.0.rest.token_refused() => break Some(Failure::Unauthorized("by Discord's API".to_owned())),
+                Some(event) = events.recv() => bridge.take(event),
+                why = &mut registering => break Some(why),
+                ended = &mut held => {
+                    let lost = || Some(Failure::Retry { after: 5, why: "the gateway's thread broke off".to_owned() });
+                    return ended.unwrap_or_else(|_| lost());
+                }
+            }
+        };
+        over.cancel();
+        if tokio::time::timeout(FAREWELL * 2, held).await.is_err() {
+            tracing::warn!("Discord's gateway is still closing");
         }
         ended
     }
@@ -243,20 +219,18 @@ impl Surface for Discord {
         stop: CancellationToken,
     ) -> Result<(), Failure> {
         self.0.rest.try_token_again();
-        let over = CancellationToken::new();
-        let _end = over.clone().drop_guard();
-        let bridge = Arc::new(Bridge::new(self.0.clone(), handler, commands, over.clone()));
+        let bridge = Arc::new(Bridge::new(self.0.clone(), handler, commands));
         let mut pause = 1;
         let result = loop {
-            let client = tokio::select! {
+            let plan = tokio::select! {
                 biased;
                 () = stop.cancelled() => break Ok(()),
-                client = self.client(&bridge) => client,
+                plan = self.plan() => plan,
             };
-            let ended = match client {
-                Ok(mut client) => {
+            let ended = match plan {
+                Ok(plan) => {
                     pause = 1;
-                    self.connected(&mut client, commands, &stop).await
+                    self.connected(&bridge, plan, &stop).await
                 }
                 Err(why) => Some(why),
             };
@@ -273,7 +247,6 @@ impl Surface for Discord {
                 Some(why) => break Err(why),
             }
         };
-        over.cancel();
         bridge.tasks.close();
         if tokio::time::timeout(FAREWELL, bridge.tasks.wait()).await.is_err() {
             tracing::warn!(running = bridge.tasks.len(), "handlers of Discord updates are still running");

@@ -16,9 +16,11 @@ use tokio::sync::{Notify, mpsc};
 
 use super::*;
 use crate::command::{Argument, ArgumentKind, Audience};
+use crate::model::Form;
 use crate::model::{
     Attachment, Button, ChatKind, Choice, Field, Incoming, MembershipStatus, Select, Update, UpdateKind,
 };
+use crate::surface::Responder;
 
 const TOKEN: &str = "canary-token-canary-token-canary";
 const LIMIT: Duration = Duration::from_secs(20);
@@ -261,7 +263,7 @@ impl World {
         let run = world.run();
         assert!(world.request("PUT").await.authorized);
         let identify = soon(&mut world.identified).await;
-        assert_eq!(identify["intents"], (GatewayIntents::GUILDS | GatewayIntents::DIRECT_MESSAGES).bits());
+        assert_eq!(identify["intents"], socket::INTENTS.bits());
         world.event("READY", ready(&["50"]));
         (world, run)
     }
