@@ -4,8 +4,8 @@
 
 pub mod bluesky;
 pub mod browser;
-pub mod fixtures;
 pub mod discord;
+pub mod fixtures;
 pub mod gateway;
 mod html;
 pub mod mastodon;
