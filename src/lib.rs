@@ -14,6 +14,7 @@ pub mod chat;
 pub mod config;
 pub mod domain;
 pub mod flows;
+pub mod jobs;
 pub mod lifecycle;
 pub mod platforms;
 pub mod store;
