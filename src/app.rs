@@ -241,14 +241,7 @@ impl App {
             replica: token(&*parts.entropy),
             wake: Wake::default(),
         });
-        let telegram = telegram(config, budget);
-        let mut surfaces: BTreeMap<SurfaceKind, Arc<dyn Surface>> = BTreeMap::new();
-        if let Some(telegram) = &telegram {
-            surfaces.insert(SurfaceKind::Telegram, telegram.clone());
-        }
-        if let Some(discord) = discord(config) {
-            surfaces.insert(SurfaceKind::Discord, discord);
-        }
+        let (mut surfaces, telegram) = surfaces(config, budget);
         if let Some(console) = parts.console {
             surfaces.insert(SurfaceKind::Console, console);
         }
@@ -314,6 +307,22 @@ impl bots::telegram::Budget for SharedBudget {
     async fn take(&self, chat: &str, calls: u32) {
         self.0.take(chat, calls).await;
     }
+}
+
+/// The bots that this configuration names; Telegram's once more by its own type, for its webhook.
+pub fn surfaces(
+    config: &Config,
+    budget: Arc<dyn Budget>,
+) -> (BTreeMap<SurfaceKind, Arc<dyn Surface>>, Option<Arc<bots::Telegram>>) {
+    let mut surfaces: BTreeMap<SurfaceKind, Arc<dyn Surface>> = BTreeMap::new();
+    let telegram = telegram(config, budget);
+    if let Some(telegram) = &telegram {
+        surfaces.insert(SurfaceKind::Telegram, telegram.clone());
+    }
+    if let Some(discord) = discord(config) {
+        surfaces.insert(SurfaceKind::Discord, discord);
+    }
+    (surfaces, telegram)
 }
 
 fn telegram(config: &Config, budget: Arc<dyn Budget>) -> Option<Arc<bots::Telegram>> {
