@@ -7,10 +7,11 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine;
 use bots::{Message, Surface, SurfaceKind};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -252,7 +253,7 @@ impl App {
             flows: flows.clone(),
             telegram: telegram.clone().filter(|_| config.telegram_webhook().is_some()).map(webhook),
             back: back_link(&flows),
-            metrics: Arc::new(crate::web::metrics_text),
+            metrics: metrics(),
         };
         web::serve(web, listener, &lifecycle);
         jobs::start_publisher(flows.clone(), &lifecycle);
@@ -363,6 +364,21 @@ fn webhook(telegram: Arc<bots::Telegram>) -> web::Webhook {
         let telegram = telegram.clone();
         Box::pin(async move { telegram.webhook(secret.as_deref(), &body).await.status().as_u16() })
     })
+}
+
+/// The process's one metrics recorder; a second daemon in the same process (tests) shares it.
+fn metrics() -> PrometheusHandle {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            if metrics::set_global_recorder(recorder).is_err() {
+                tracing::warn!("another metrics recorder is installed; /metrics stays empty");
+            }
+            handle
+        })
+        .clone()
 }
 
 /// "Back to your chat" for the pages: a link into the app where there is one.
