@@ -1,5 +1,6 @@
 //! Each strict rule of the Discord emulator over real HTTP and websocket: one refused and one accepted request. The
 //! gateway's events are also read with serenity's model, which drops what it can't read.
+//! Long because each rule has its own lines.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

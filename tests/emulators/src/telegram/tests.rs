@@ -1,4 +1,5 @@
 //! Each strict rule of the Telegram emulator over real HTTP: one refused and one accepted request.
+//! Long because each rule has its own lines.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
