@@ -81,7 +81,8 @@ pub struct MessageRef {
     pub chat: String,
     /// The message's id; `@original` for a Discord interaction's first answer.
     pub id: String,
-    /// Discord: `APPLICATION_ID/INTERACTION_TOKEN` for an ephemeral answer, good for 15 minutes.
+    /// Discord: `APPLICATION_ID/INTERACTION_TOKEN` for an ephemeral answer, good for 15 minutes. Telegram: the forum topic,
+    /// so that what can't be edited in place is sent anew where it stood.
     pub token: Option<String>,
     /// How many messages from `id` on belong to it (a long text that was split, an album).
     #[serde(default)]

@@ -279,7 +279,7 @@ pub fn find(name: &str) -> Option<&'static Setting> {
 
 /// `<PLATFORM>_ENABLED` of every connector, in the registry's order.
 pub fn switches() -> Vec<(&'static Descriptor, String)> {
-    let descriptors = registry::all().into_iter().map(|platform| platform.descriptor());
+    let descriptors = registry::descriptors().into_iter();
     descriptors.map(|descriptor| (descriptor, switch(descriptor))).collect()
 }
 

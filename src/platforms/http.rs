@@ -25,7 +25,7 @@ pub(in crate::platforms) mod tests;
 pub use guard::{PublicResolver, Resolver, SystemResolver, is_public};
 
 /// How long a call may take, unless it says otherwise. Media transfers ask for more.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// How long making a connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// The largest answer that is read (bytes), unless the call says otherwise.
@@ -104,6 +104,7 @@ impl Http {
             time_limit: TIME_LIMIT,
             answer_limit: ANSWER_LIMIT,
             hops: 0,
+            shown: None,
         }
     }
 
@@ -113,7 +114,7 @@ impl Http {
     }
 
     /// The vendor's form of an address that may come in the gateway's.
-    fn meant(&self, url: Url) -> Url {
+    pub fn meant(&self, url: Url) -> Url {
         let Some(gateway) = &self.gateway else { return url };
         let Some(rest) = url.as_str().strip_prefix(gateway.as_str()) else { return url };
         Url::parse(&format!("https://{rest}")).unwrap_or(url)
@@ -215,6 +216,7 @@ pub struct Call<'a> {
     time_limit: Duration,
     answer_limit: usize,
     hops: u8,
+    shown: Option<String>,
 }
 
 impl Call<'_> {
@@ -321,6 +323,13 @@ impl Call<'_> {
         self
     }
 
+    /// Says that the path holds a secret (Telegram's bot token): logs and the observer see `shown` instead.
+    #[must_use]
+    pub fn secret_path(mut self, shown: impl Into<String>) -> Self {
+        self.shown = Some(shown.into());
+        self
+    }
+
     /// Makes the call. Any HTTP status is an answer.
     ///
     /// # Errors
@@ -349,7 +358,7 @@ impl Call<'_> {
     async fn hop(&mut self) -> Result<Answer, Fault> {
         self.http.judge(&self.url).await?;
         let host = self.url.host_str().unwrap_or_default().to_owned();
-        let path = self.url.path().to_owned();
+        let path = self.shown.clone().unwrap_or_else(|| self.url.path().to_owned());
         let observer = self.http.observer.clone();
         observer.reached(Point::Calling { host: host.clone(), path: path.clone() }).await;
         let result = self.exchange(&host).await;

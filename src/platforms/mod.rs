@@ -15,9 +15,16 @@ use crate::domain::fault::Fault;
 use crate::domain::post::{Media, Options, Posted, RichText};
 use crate::domain::{Entropy, Secret, Timestamp};
 
+pub mod bluesky;
+pub mod discord;
 pub mod http;
+pub mod mastodon;
+pub mod media;
 pub mod oauth;
 pub mod registry;
+pub mod telegram;
+pub mod text;
+mod words;
 
 /// Everything a connector may use besides its arguments.
 pub struct Context<'a> {
@@ -186,7 +193,9 @@ pub struct Limits {
     pub url_weight: Option<usize>,
     /// Whether `@user@host` counts as `@user`.
     pub mention_without_host: bool,
-    /// Whether a post may have no text when it has media, and no media when it has text.
+    /// Whether words can lead somewhere; else the address is written behind them, and counts.
+    pub link_marks: bool,
+    /// The most pictures.
     pub images: usize,
     /// The most videos.
     pub videos: usize,
@@ -380,6 +389,14 @@ pub struct Place {
     pub id: String,
     /// What people call it, as in `#news`.
     pub name: String,
+}
+
+/// The pace of one bot, shared by all that speak with its token (publishing and chatting). Its owner is the app.
+#[async_trait]
+pub trait Budget: Send + Sync {
+    /// Returns when `calls` more messages may go to `chat` (the vendor's id). Cancel-safe: at worst the messages count
+    /// as sent.
+    async fn take(&self, chat: &str, calls: u32);
 }
 
 /// A connector. Every method but the pure ones may end in a [`Fault`].
