@@ -4,19 +4,16 @@
 //! them. It knows no vendor and keeps nothing.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use http::Method;
-use oauth2::basic::{
-    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
-};
+use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
-    ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
-    RequestTokenError, RevocationUrl, Scope, StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
+    HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
+    RevocationUrl, Scope, StandardRevocableToken, TokenUrl,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
 
 use super::http::Answer;
@@ -26,8 +23,12 @@ use crate::domain::clock::{Timestamp, random};
 use crate::domain::fault::{Fault, Operation};
 use crate::domain::secret::Secret;
 
+mod answer;
 #[cfg(test)]
 mod tests;
+
+pub use answer::Granted;
+use answer::{VendorToken, granted, standard};
 
 /// A platform's own reading of an answer that is no success.
 pub type Verdict = fn(Operation, &Answer, Timestamp) -> Fault;
@@ -80,22 +81,6 @@ pub struct OAuth {
     pub endpoints: Endpoints,
     /// What its refusals mean.
     pub verdict: Verdict,
-}
-
-/// What the token endpoint gave.
-pub struct Granted {
-    /// The tokens.
-    pub tokens: Tokens,
-    /// The scopes that were given; `None` when the answer does not name them (then they are those that were asked).
-    pub scopes: Option<Vec<String>>,
-    /// Every other field of the answer (Discord: `guild`). It may hold secrets: never log it.
-    pub extra: Map<String, Value>,
-}
-
-impl fmt::Debug for Granted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Granted").field("tokens", &self.tokens).field("scopes", &self.scopes).finish_non_exhaustive()
-    }
 }
 
 impl OAuth {
@@ -356,7 +341,6 @@ pub fn sentence(said: &str) -> String {
 
 /// How the crate's plain form sends a request.
 type Carry<'a> = &'a dyn Fn(HttpRequest) -> Result<HttpResponse, Fault>;
-type VendorToken = StandardTokenResponse<Extra, BasicTokenType>;
 type VendorClient = Client<
     BasicErrorResponse,
     VendorToken,
@@ -370,64 +354,7 @@ type VendorClient = Client<
     EndpointSet,
 >;
 
-/// The fields of a token answer that the standard does not name.
-#[derive(serde::Deserialize, serde::Serialize)]
-#[serde(transparent)]
-struct Extra(Map<String, Value>);
-
-impl fmt::Debug for Extra {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("•••")
-    }
-}
-
-impl ExtraTokenFields for Extra {}
-
 fn renamed(pairs: Vec<(String, String)>, client_param: &str) -> Vec<(String, String)> {
     let rename = |name: String| if name == "client_id" { client_param.to_owned() } else { name };
     pairs.into_iter().map(|(name, value)| (rename(name), value)).collect()
-}
-
-/// A token answer as the standard has it: `token_type` there (Meta leaves it out), `expires_in` a number (it comes as a
-/// string or a float too), `scope` one string, nothing empty or null. `None` when there is no access token in it.
-fn standard(json: Value) -> Option<Value> {
-    let Value::Object(mut fields) = json else { return None };
-    fields.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
-    fields.get("access_token")?.as_str()?;
-    if !fields.get("token_type").is_some_and(Value::is_string) {
-        fields.insert("token_type".into(), "bearer".into());
-    }
-    if let Some(expires) = fields.remove("expires_in") {
-        let text = expires.as_str().map_or_else(|| expires.to_string(), str::to_owned);
-        // Unknown is unknown, never "now".
-        if let Some(seconds) = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0) {
-            fields.insert("expires_in".into(), (seconds as u64).into());
-        }
-    }
-    if let Some(scope) = fields.remove("scope") {
-        let scopes: Vec<&str> = match &scope {
-            Value::String(scopes) => scopes.split([' ', ',']).filter(|scope| !scope.is_empty()).collect(),
-            Value::Array(scopes) => scopes.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        };
-        fields.insert("scope".into(), scopes.join(" ").into());
-    }
-    if !fields.get("refresh_token").is_some_and(Value::is_string) {
-        fields.remove("refresh_token");
-    }
-    Some(Value::Object(fields))
-}
-
-fn granted(answer: &VendorToken, now: Timestamp) -> Granted {
-    Granted {
-        tokens: Tokens {
-            access: Secret::new(answer.access_token().secret()),
-            refresh: answer.refresh_token().map(|token| Secret::new(token.secret())),
-            extra: None,
-            expires_at: answer.expires_in().and_then(|left| now.checked_add(left).ok()),
-            refresh_expires_at: None,
-        },
-        scopes: answer.scopes().map(|scopes| scopes.iter().map(|scope| scope.to_string()).collect()),
-        extra: answer.extra_fields().0.clone(),
-    }
 }

@@ -6,8 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::Url;
 
+use super::notes::Notes;
 use super::relay::{Errand, Relay};
-use super::wire::Notes;
 use super::{Mastodon, Platform};
 use crate::domain::fault::{Fault, Operation};
 use crate::domain::{OsEntropy, Secret};

@@ -1,0 +1,3 @@
+//! Each connector against its vendor's emulator over real HTTP.
+
+mod mastodon;
