@@ -59,6 +59,12 @@ pub enum Fault {
         /// What a person can do about it.
         fix: String,
     },
+    /// The account goes on under another id, and nothing was done under the old one: store the new id, repeat the call.
+    #[error("the account moved to {to}")]
+    AccountMoved {
+        /// Its new remote id.
+        to: String,
+    },
     /// The platform understood this post (or connect input) and refused it.
     #[error("refused: {why}")]
     Rejected {

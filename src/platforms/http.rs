@@ -1,6 +1,6 @@
 //! The one outbound HTTP client: https to public addresses only, every hop checked, size and time capped, and the one
 //! seam for emulators ([`Http::new`]'s gateway). It knows no vendor; a status is an answer, and what it means is decided
-//! in the platform's `fault.rs`.
+//! in the platform's `fault.rs`. Long because the guard, the seam and the time limits must be read together.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -107,6 +107,7 @@ impl Http {
             time_limit: TIME_LIMIT,
             answer_limit: ANSWER_LIMIT,
             hops: 0,
+            shown: None,
         }
     }
 
@@ -116,7 +117,7 @@ impl Http {
     }
 
     /// The vendor's form of an address that may come in the gateway's.
-    fn meant(&self, url: Url) -> Url {
+    pub fn meant(&self, url: Url) -> Url {
         let Some(gateway) = &self.gateway else { return url };
         let Some(rest) = url.as_str().strip_prefix(gateway.as_str()) else { return url };
         Url::parse(&format!("https://{rest}")).unwrap_or(url)
@@ -177,6 +178,7 @@ pub struct Call<'a> {
     time_limit: Duration,
     answer_limit: usize,
     hops: u8,
+    shown: Option<String>,
 }
 
 impl Call<'_> {
@@ -283,6 +285,13 @@ impl Call<'_> {
         self
     }
 
+    /// Says that the path holds a secret (Telegram's bot token): logs and the observer see `shown` instead.
+    #[must_use]
+    pub fn secret_path(mut self, shown: impl Into<String>) -> Self {
+        self.shown = Some(shown.into());
+        self
+    }
+
     /// Makes the call. Any HTTP status is an answer.
     ///
     /// # Errors
@@ -311,7 +320,7 @@ impl Call<'_> {
     async fn hop(&mut self) -> Result<Answer, Fault> {
         self.http.judge(&self.url).await?;
         let host = self.url.host_str().unwrap_or_default().to_owned();
-        let path = self.url.path().to_owned();
+        let path = self.shown.clone().unwrap_or_else(|| self.url.path().to_owned());
         let observer = self.http.observer.clone();
         observer.reached(Point::Calling { host: host.clone(), path: path.clone() }).await;
         let result = self.exchange(&host).await;

@@ -1,6 +1,7 @@
 //! The connectors: one folder per vendor behind one trait. They speak HTTP to their vendor and nothing else: no store,
 //! no clock (time is passed in), no other platform. What is true of a platform (limits, lifetimes, settings) is data in
-//! its [`Descriptor`], so that nobody outside its folder branches on its name.
+//! its [`Descriptor`], so that nobody outside its folder branches on its name. Long because the trait and its words are
+//! one contract.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,12 +15,16 @@ use crate::domain::fault::Fault;
 use crate::domain::post::{Media, Options, Posted, RichText};
 use crate::domain::{Entropy, Secret, Timestamp};
 
+pub mod bluesky;
+pub mod discord;
 pub mod http;
 pub mod mastodon;
 pub mod media;
 pub mod oauth;
 pub mod registry;
+pub mod telegram;
 pub mod text;
+mod words;
 
 /// Everything a connector may use besides its arguments.
 pub struct Context<'a> {
@@ -384,6 +389,14 @@ pub struct Place {
     pub id: String,
     /// What people call it, as in `#news`.
     pub name: String,
+}
+
+/// The pace of one bot, shared by all that speak with its token (publishing and chatting). Its owner is the app.
+#[async_trait]
+pub trait Budget: Send + Sync {
+    /// Returns when `calls` more messages may go to `chat` (the vendor's id). Cancel-safe: at worst the messages count
+    /// as sent.
+    async fn take(&self, chat: &str, calls: u32);
 }
 
 /// A connector. Every method but the pure ones may end in a [`Fault`].

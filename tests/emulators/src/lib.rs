@@ -4,10 +4,14 @@
 
 pub mod bluesky;
 pub mod browser;
+pub mod discord;
 pub mod fixtures;
 pub mod gateway;
 mod html;
 pub mod mastodon;
+pub mod telegram;
 mod throttle;
+mod watched;
 
 pub use gateway::{Call, Clock, Fault, FaultKind, Gateway};
+pub use watched::PATIENCE;
