@@ -1,17 +1,18 @@
 //! The one OAuth 2.0 client: authorize address, code exchange, refresh and revocation for every vendor that speaks it.
 //! How vendors differ is data in a [`Dialect`]; what their refusals mean is decided by the platform's own `fault.rs`,
 //! passed in as a [`Verdict`]. The `oauth2` crate builds the requests and reads the answers, our guarded client carries
-//! them. It knows no vendor and keeps nothing. Long because one client serves every dialect.
+//! them. It knows no vendor and keeps nothing.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use http::Method;
 use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
-    HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
-    RevocationUrl, Scope, StandardRevocableToken, TokenUrl,
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
+    EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
+    RequestTokenError, RevocationUrl, Scope, StandardRevocableToken, TokenUrl,
 };
 use serde_json::Value;
 use url::Url;
@@ -130,14 +131,13 @@ impl OAuth {
     ) -> Result<Granted, Fault> {
         let code = self.code(callback)?;
         let client = self.client(cx)?;
-        let exchange = |carry: Carry<'_>| {
-            let mut request = client.exchange_code(AuthorizationCode::new(code.clone()));
-            if !keep.is_empty() {
-                request = request.set_pkce_verifier(PkceCodeVerifier::new(keep.expose().to_owned()));
-            }
-            request.request(&carry)
-        };
-        Ok(granted(&self.run(cx, Operation::Connect, exchange).await?, cx.now))
+        let mut request = client.exchange_code(AuthorizationCode::new(code));
+        if !keep.is_empty() {
+            request = request.set_pkce_verifier(PkceCodeVerifier::new(keep.expose().to_owned()));
+        }
+        let transport = self.transport(cx, Operation::Connect);
+        let answer = request.request_async(&transport).await.map_err(|error| self.told(Operation::Connect, error))?;
+        Ok(granted(&answer, cx.now))
     }
 
     /// Buys new tokens with the refresh token. Where the answer has no new one, the old one is kept.
@@ -152,8 +152,10 @@ impl OAuth {
         };
         let client = self.client(cx)?;
         let token = RefreshToken::new(refresh.expose().to_owned());
-        let exchange = |carry: Carry<'_>| client.exchange_refresh_token(&token).request(&carry);
-        let mut new = granted(&self.run(cx, Operation::Renew, exchange).await?, cx.now);
+        let request = client.exchange_refresh_token(&token);
+        let transport = self.transport(cx, Operation::Renew);
+        let answer = request.request_async(&transport).await.map_err(|error| self.told(Operation::Renew, error))?;
+        let mut new = granted(&answer, cx.now);
         if new.tokens.refresh.is_none() {
             new.tokens.refresh = old.refresh.clone();
             new.tokens.refresh_expires_at = old.refresh_expires_at;
@@ -174,11 +176,9 @@ impl OAuth {
             None => StandardRevocableToken::AccessToken(oauth2::AccessToken::new(tokens.access.expose().to_owned())),
         };
         let client = self.client(cx)?.set_revocation_url(RevocationUrl::from_url(url.clone()));
-        let revoke = |carry: Carry<'_>| match client.revoke_token(token.clone()) {
-            Ok(request) => request.request(&carry),
-            Err(_) => Err(RequestTokenError::Request(self.unusable("its revocation address"))),
-        };
-        self.run(cx, Operation::Revoke, revoke).await
+        let request = client.revoke_token(token).map_err(|_| self.unusable("its revocation address"))?;
+        let transport = self.transport(cx, Operation::Revoke);
+        request.request_async(&transport).await.map_err(|error| self.told(Operation::Revoke, error))
     }
 
     /// The callback's code.
@@ -235,29 +235,10 @@ impl OAuth {
         Fault::Misconfigured { what: format!("{} can't be asked: {what} is missing", self.dialect.name) }
     }
 
-    /// Runs one request of the crate's over our client. The crate's own asynchronous form can't be proven `Send`, so its
-    /// plain form runs twice: once to see the request, and once to read the answer that came.
-    async fn run<T, E: oauth2::ErrorResponse + 'static>(
-        &self,
-        cx: &Context<'_>,
-        operation: Operation,
-        exchange: impl Fn(Carry<'_>) -> Result<T, RequestTokenError<Fault, E>>,
-    ) -> Result<T, Fault> {
-        let asked = Mutex::new(None);
-        let first = exchange(&|request| {
-            *asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
-            Err(Fault::transient("a request could not be put together"))
-        });
-        let Some(request) = asked.into_inner().unwrap_or_else(PoisonError::into_inner) else {
-            return first.map_err(|error| self.told(operation, error));
-        };
-        drop(first);
-        let response = self.carry(cx, operation, request).await?;
-        exchange(&|_| Ok(response.clone())).map_err(|error| self.told(operation, error))
+    fn transport<'t>(&'t self, cx: &'t Context<'t>, operation: Operation) -> Transport<'t> {
+        Transport { oauth: self, cx, operation }
     }
 
-    /// Sends the crate's request. What is no success becomes a fault here, where status and headers are still known (the
-    /// crate drops both); what is one is given back in the form that the standard asks for.
     async fn carry(&self, cx: &Context<'_>, operation: Operation, request: HttpRequest) -> Result<HttpResponse, Fault> {
         let (head, body) = request.into_parts();
         let url = Url::parse(&head.uri.to_string()).map_err(|_| self.unusable("its token address"))?;
@@ -307,6 +288,24 @@ impl OAuth {
     }
 }
 
+/// Carries the crate's requests over our client. What is no success becomes a fault here, where status and headers are
+/// still known (the crate drops both); what is one reaches the crate in the form that the standard asks for. A type of
+/// its own, because futures around a closure that borrows are not proven `Send`.
+struct Transport<'t> {
+    oauth: &'t OAuth,
+    cx: &'t Context<'t>,
+    operation: Operation,
+}
+
+impl<'c> AsyncHttpClient<'c> for Transport<'_> {
+    type Error = Fault;
+    type Future = BoxFuture<'c, Result<HttpResponse, Fault>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        self.oauth.carry(self.cx, self.operation, request).boxed()
+    }
+}
+
 /// The standard's error codes, for platforms whose token endpoint uses them (RFC 6749, 5.2). `None` for any other answer.
 pub fn verdict(operation: Operation, answer: &Answer, name: &str) -> Option<Fault> {
     let json = answer.json();
@@ -339,8 +338,6 @@ pub fn sentence(said: &str) -> String {
     }
 }
 
-/// How the crate's plain form sends a request.
-type Carry<'a> = &'a dyn Fn(HttpRequest) -> Result<HttpResponse, Fault>;
 type VendorClient = Client<
     BasicErrorResponse,
     VendorToken,

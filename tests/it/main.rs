@@ -1,6 +1,3 @@
-//! The integration tests, in one binary.
-
-mod contract;
 //! The integration tests, in one binary: they build the daemon as `main` does and drive it from outside.
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test's helpers may fail loudly, as its functions may")]

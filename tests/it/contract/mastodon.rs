@@ -1,8 +1,6 @@
 //! Mastodon's connector against emulated instances: connect, check, publish, find, delete and revoke, as the vendor's pages
 //! and Doorkeeper have it, and what follows from each refusal. Long, because it is one story per test.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers may fail loudly, as its functions may")]
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
