@@ -1,4 +1,5 @@
 //! The connectors against the emulated vendors, over real HTTP on loopback.
 
 mod bots;
+mod discord;
 mod telegram;
