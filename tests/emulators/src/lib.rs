@@ -2,6 +2,7 @@
 //! vendor's own HTTP mounted on it. Strict by themselves: what the vendor would refuse is refused in the vendor's
 //! words. Nothing here knows trypost; an emulator that shared the connector's types would prove nothing.
 
+pub mod discord;
 pub mod gateway;
 pub mod telegram;
 mod watched;
