@@ -16,9 +16,12 @@ use crate::domain::{Entropy, Secret, Timestamp};
 
 pub mod discord;
 pub mod http;
+pub mod mastodon;
+pub mod media;
 pub mod oauth;
 pub mod registry;
 pub mod telegram;
+pub mod text;
 mod words;
 
 /// Everything a connector may use besides its arguments.
@@ -188,7 +191,9 @@ pub struct Limits {
     pub url_weight: Option<usize>,
     /// Whether `@user@host` counts as `@user`.
     pub mention_without_host: bool,
-    /// Whether a post may have no text when it has media, and no media when it has text.
+    /// Whether words can lead somewhere; else the address is written behind them, and counts.
+    pub link_marks: bool,
+    /// The most pictures.
     pub images: usize,
     /// The most videos.
     pub videos: usize,

@@ -5,18 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use http::Method;
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
 };
 use oauth2::{
-    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
-    EndpointSet, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
-    RefreshToken, RequestTokenError, RevocationUrl, Scope, StandardRevocableToken, StandardTokenResponse,
-    TokenResponse, TokenUrl,
+    AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
+    ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
+    RequestTokenError, RevocationUrl, Scope, StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -147,13 +145,14 @@ impl OAuth {
     ) -> Result<Granted, Fault> {
         let code = self.code(callback)?;
         let client = self.client(cx)?;
-        let mut request = client.exchange_code(AuthorizationCode::new(code));
-        if !keep.is_empty() {
-            request = request.set_pkce_verifier(PkceCodeVerifier::new(keep.expose().to_owned()));
-        }
-        let transport = self.transport(cx, Operation::Connect);
-        let answer = request.request_async(&transport).await.map_err(|error| self.told(Operation::Connect, error))?;
-        Ok(granted(&answer, cx.now))
+        let exchange = |carry: Carry<'_>| {
+            let mut request = client.exchange_code(AuthorizationCode::new(code.clone()));
+            if !keep.is_empty() {
+                request = request.set_pkce_verifier(PkceCodeVerifier::new(keep.expose().to_owned()));
+            }
+            request.request(&carry)
+        };
+        Ok(granted(&self.run(cx, Operation::Connect, exchange).await?, cx.now))
     }
 
     /// Buys new tokens with the refresh token. Where the answer has no new one, the old one is kept.
@@ -168,13 +167,8 @@ impl OAuth {
         };
         let client = self.client(cx)?;
         let token = RefreshToken::new(refresh.expose().to_owned());
-        let transport = self.transport(cx, Operation::Renew);
-        let answer = client
-            .exchange_refresh_token(&token)
-            .request_async(&transport)
-            .await
-            .map_err(|error| self.told(Operation::Renew, error))?;
-        let mut new = granted(&answer, cx.now);
+        let exchange = |carry: Carry<'_>| client.exchange_refresh_token(&token).request(&carry);
+        let mut new = granted(&self.run(cx, Operation::Renew, exchange).await?, cx.now);
         if new.tokens.refresh.is_none() {
             new.tokens.refresh = old.refresh.clone();
             new.tokens.refresh_expires_at = old.refresh_expires_at;
@@ -195,9 +189,11 @@ impl OAuth {
             None => StandardRevocableToken::AccessToken(oauth2::AccessToken::new(tokens.access.expose().to_owned())),
         };
         let client = self.client(cx)?.set_revocation_url(RevocationUrl::from_url(url.clone()));
-        let request = client.revoke_token(token).map_err(|_| self.unusable("its revocation address"))?;
-        let transport = self.transport(cx, Operation::Revoke);
-        request.request_async(&transport).await.map_err(|error| self.told(Operation::Revoke, error))
+        let revoke = |carry: Carry<'_>| match client.revoke_token(token.clone()) {
+            Ok(request) => request.request(&carry),
+            Err(_) => Err(RequestTokenError::Request(self.unusable("its revocation address"))),
+        };
+        self.run(cx, Operation::Revoke, revoke).await
     }
 
     /// The callback's code.
@@ -254,10 +250,29 @@ impl OAuth {
         Fault::Misconfigured { what: format!("{} can't be asked: {what} is missing", self.dialect.name) }
     }
 
-    fn transport<'t>(&'t self, cx: &'t Context<'t>, operation: Operation) -> Transport<'t> {
-        Transport { oauth: self, cx, operation }
+    /// Runs one request of the crate's over our client. The crate's own asynchronous form can't be proven `Send`, so its
+    /// plain form runs twice: once to see the request, and once to read the answer that came.
+    async fn run<T, E: oauth2::ErrorResponse + 'static>(
+        &self,
+        cx: &Context<'_>,
+        operation: Operation,
+        exchange: impl Fn(Carry<'_>) -> Result<T, RequestTokenError<Fault, E>>,
+    ) -> Result<T, Fault> {
+        let asked = Mutex::new(None);
+        let first = exchange(&|request| {
+            *asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
+            Err(Fault::transient("a request could not be put together"))
+        });
+        let Some(request) = asked.into_inner().unwrap_or_else(PoisonError::into_inner) else {
+            return first.map_err(|error| self.told(operation, error));
+        };
+        drop(first);
+        let response = self.carry(cx, operation, request).await?;
+        exchange(&|_| Ok(response.clone())).map_err(|error| self.told(operation, error))
     }
 
+    /// Sends the crate's request. What is no success becomes a fault here, where status and headers are still known (the
+    /// crate drops both); what is one is given back in the form that the standard asks for.
     async fn carry(&self, cx: &Context<'_>, operation: Operation, request: HttpRequest) -> Result<HttpResponse, Fault> {
         let (head, body) = request.into_parts();
         let url = Url::parse(&head.uri.to_string()).map_err(|_| self.unusable("its token address"))?;
@@ -307,24 +322,6 @@ impl OAuth {
     }
 }
 
-/// Carries the crate's requests over our client. What is no success becomes a fault here, where status and headers are
-/// still known (the crate drops both); what is one reaches the crate in the form that the standard asks for. A type of
-/// its own, because futures around a closure that borrows are not proven `Send`.
-struct Transport<'t> {
-    oauth: &'t OAuth,
-    cx: &'t Context<'t>,
-    operation: Operation,
-}
-
-impl<'c> AsyncHttpClient<'c> for Transport<'_> {
-    type Error = Fault;
-    type Future = BoxFuture<'c, Result<HttpResponse, Fault>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        self.oauth.carry(self.cx, self.operation, request).boxed()
-    }
-}
-
 /// The standard's error codes, for platforms whose token endpoint uses them (RFC 6749, 5.2). `None` for any other answer.
 pub fn verdict(operation: Operation, answer: &Answer, name: &str) -> Option<Fault> {
     let json = answer.json();
@@ -357,6 +354,8 @@ pub fn sentence(said: &str) -> String {
     }
 }
 
+/// How the crate's plain form sends a request.
+type Carry<'a> = &'a dyn Fn(HttpRequest) -> Result<HttpResponse, Fault>;
 type VendorToken = StandardTokenResponse<Extra, BasicTokenType>;
 type VendorClient = Client<
     BasicErrorResponse,

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::discord::Discord;
+use super::mastodon::Mastodon;
 use super::telegram::Telegram;
 use super::{Budget, Platform};
 
 /// Every connector, in the order in which people see them. `telegram` is the pace of Telegram's bot, shared with the chat.
 pub fn all(telegram: Arc<dyn Budget>) -> Vec<Arc<dyn Platform>> {
-    vec![Arc::new(Telegram::new(telegram)), Arc::new(Discord)]
+    vec![Arc::new(Mastodon::default()), Arc::new(Telegram::new(telegram)), Arc::new(Discord)]
 }

@@ -10,13 +10,12 @@ use super::fault::On;
 use super::markdown;
 use super::permissions::READ_MESSAGE_HISTORY;
 use super::wire::{Bot, Message};
-use crate::domain::account::Account;
 use crate::domain::fault::{Fault, Operation};
 use crate::domain::post::{Embed, Posted};
 use crate::domain::{Entropy, Timestamp, clock};
 use crate::platforms::http::{Part, PartValue};
 use crate::platforms::words::file_name;
-use crate::platforms::{Context, Delivery, Finding, Prepared, Sent};
+use crate::platforms::{Context, Delivery, File, Finding, Prepared, Sent, media};
 
 #[cfg(test)]
 mod tests;
@@ -87,14 +86,31 @@ pub(super) fn nonce(entropy: &dyn Entropy) -> String {
     data_encoding::BASE32_NOPAD.encode(&clock::random::<15>(entropy)).to_lowercase()
 }
 
-/// There is nothing to do before the visible call but to refuse what it would refuse.
-pub(super) fn prepare(delivery: &Delivery<'_>, journal: Value) -> Result<Prepared, Fault> {
+/// The files as they are sent: pictures larger than the server takes are made smaller (once; the copy is kept).
+async fn fitted(delivery: &Delivery<'_>) -> Result<Vec<File>, Fault> {
+    let room = super::file_bytes(&delivery.account.meta);
+    let mut fitted = Vec::with_capacity(delivery.files.len());
+    for file in delivery.files {
+        let file = media::fit(file, room, u32::MAX, super::IMAGE_TYPES).await;
+        fitted.push(file.map_err(|unusable| Fault::rejected(unusable.what, unusable.fix))?);
+    }
+    Ok(fitted)
+}
+
+/// Before the visible call: make pictures fit, and refuse what it would refuse.
+pub(super) async fn prepare(delivery: &Delivery<'_>, journal: Value) -> Result<Prepared, Fault> {
+    check(delivery)?;
+    fitted(delivery).await?;
+    Ok(Prepared::Ready { journal })
+}
+
+fn check(delivery: &Delivery<'_>) -> Result<(), Fault> {
     place(delivery)?;
     let words = words(delivery)?;
     if words.content.trim().is_empty() && words.embed.is_none() && delivery.files.is_empty() {
         return Err(Fault::rejected("the post is empty", "Write something, or add a picture."));
     }
-    Ok(Prepared::Ready { journal })
+    Ok(())
 }
 
 /// Sends the message, or the next files of it.
@@ -102,6 +118,8 @@ pub(super) async fn send(cx: &Context<'_>, delivery: &Delivery<'_>, journal: Val
     let bot = Bot::of(cx)?;
     let channel = place(delivery)?;
     let mut journal = Journal::read(journal);
+    let files = fitted(delivery).await?;
+    let delivery = &Delivery { files: &files, ..*delivery };
     loop {
         let left = delivery.files.len() - journal.files.min(delivery.files.len());
         let count = left.min(journal.batch.unwrap_or(FILES));
@@ -113,16 +131,12 @@ pub(super) async fn send(cx: &Context<'_>, delivery: &Delivery<'_>, journal: Val
                 return Ok(journal.accepted(delivery, channel, &message, files));
             }
             // Refused whole, so nothing is visible: the same again with half of the files.
-            Err(fault) if count > 1 && is_boosted(delivery.account) && is_too_large(&fault) => {
+            Err(fault) if count > 1 && super::tier(&delivery.account.meta) >= 2 && is_too_large(&fault) => {
                 journal.batch = Some(count.div_ceil(2));
             }
             Err(fault) => return Err(fault),
         }
     }
-}
-
-fn is_boosted(account: &Account) -> bool {
-    account.meta["premium_tier"].as_u64().unwrap_or_default() >= 2
 }
 
 fn is_too_large(fault: &Fault) -> bool {
@@ -287,6 +301,8 @@ async fn look(
     let bot = Bot::of(cx)?;
     let channel = place(delivery)?;
     let journal = Journal::read(journal);
+    let files = fitted(delivery).await?;
+    let delivery = &Delivery { files: &files, ..*delivery };
     let (body, _) = message(delivery, &journal, 0, key)?;
     let me = bot.id(Operation::Find).await?;
     let mut after = snowflake(since);

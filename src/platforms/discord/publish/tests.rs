@@ -1,7 +1,7 @@
 //! What the wire would carry, without a wire.
 
 use super::*;
-use crate::domain::account::AccountStatus;
+use crate::domain::account::{Account, AccountStatus};
 use crate::domain::post::{Mark, Options, RichText, Style};
 use crate::platforms::Credentials;
 
@@ -28,7 +28,7 @@ fn account() -> Account {
 fn built(text: &RichText, options: &Options) -> Result<Value, Fault> {
     let account = account();
     let delivery = Delivery { account: &account, credentials: Credentials { tokens: None }, text, files: &[], options };
-    prepare(&delivery, Value::Null)?;
+    check(&delivery)?;
     Ok(message(&delivery, &Journal::default(), 0, "key")?.0)
 }
 
