@@ -163,7 +163,7 @@ fn message(delivery: &Delivery<'_>, journal: &Journal, count: usize, key: &str) 
     let mut attachments = Vec::new();
     for (slot, (index, file)) in delivery.files.iter().enumerate().skip(journal.files).take(count).enumerate() {
         let name = file_name(index + 1, &file.media);
-        let mut attachment = json!({ "id": slot, "filename": name });
+        let mut attachment = json!({ "id": slot.to_string(), "filename": name });
         if let Some(alt) = file.media.alt.as_deref().filter(|alt| !alt.is_empty()) {
             attachment["description"] = alt.into();
         }
@@ -332,27 +332,27 @@ async fn look(
     Ok(Finding::Unknown { why: "too much was written in the channel since".into() })
 }
 
-/// Whether a message of the bot's has the words and files that were sent.
+/// Whether a message of the bot's has the words and files that were sent; Discord forgets nonces after a while.
 fn is_same(message: &Message, body: &Value, delivery: &Delivery<'_>, files: usize) -> bool {
-    let text = |value: &Value| value.as_str().unwrap_or_default().trim().to_owned();
-    let embed = message.embeds.first();
+    let words = |value: &Value| visible(value.as_str().unwrap_or_default());
     let sent = &body["embeds"][0];
     let same_card = !sent.is_object()
-        || embed.is_some_and(|embed| {
-            embed.title.as_deref().unwrap_or_default().trim() == text(&sent["title"])
-                && embed.description.as_deref().unwrap_or_default().trim() == text(&sent["description"])
+        || message.embeds.first().is_some_and(|embed| {
+            visible(embed.title.as_deref().unwrap_or_default()) == words(&sent["title"])
+                && visible(embed.description.as_deref().unwrap_or_default()) == words(&sent["description"])
         });
     let left = delivery.files.get(files..).unwrap_or_default();
     let names = left.iter().enumerate().map(|(index, file)| file_name(files + index + 1, &file.media));
-    message.content.trim() == text(&body["content"])
+    visible(&message.content) == words(&body["content"])
         && same_card
         && message.attachments.is_empty() == left.is_empty()
-        && message
-            .attachments
-            .iter()
-            .map(|attachment| attachment.filename.clone())
-            .zip(names)
-            .all(|(one, two)| one == two)
+        && message.attachments.iter().map(|one| one.filename.clone()).zip(names).all(|(there, sent)| there == sent)
+}
+
+/// A text without what Discord may trim or rewrite: blanks and invisible characters.
+fn visible(text: &str) -> String {
+    let invisible = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}');
+    text.chars().filter(|c| !invisible(*c)).collect()
 }
 
 async fn may_read(cx: &Context<'_>, delivery: &Delivery<'_>, channel: &str) -> Result<bool, Fault> {
