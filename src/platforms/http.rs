@@ -42,7 +42,9 @@ const IDLE_LIMIT: Duration = Duration::from_secs(15);
 const USER_AGENT: &str = concat!("trypost/", env!("CARGO_PKG_VERSION"));
 
 /// The client. One per daemon.
+#[derive(Clone)]
 pub struct Http {
+    agent: HeaderValue,
     client: reqwest::Client,
     gateway: Option<Url>,
     resolver: Arc<dyn Resolver>,
@@ -89,10 +91,16 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_LIMIT)
             .pool_idle_timeout(IDLE_LIMIT)
-            .user_agent(USER_AGENT)
             .dns_resolver(Arc::new(guard::Guarded(resolver.clone())))
             .build()?;
-        Ok(Self { client, gateway, resolver, observer })
+        Ok(Self { agent: HeaderValue::from_static(USER_AGENT), client, gateway, resolver, observer })
+    }
+
+    /// The same client under another `User-Agent` (Discord asks for a form of its own). A name that HTTP can't carry is
+    /// not taken.
+    #[must_use]
+    pub fn named(&self, agent: &str) -> Self {
+        Self { agent: HeaderValue::from_str(agent).unwrap_or_else(|_| self.agent.clone()), ..self.clone() }
     }
 
     /// Begins a call. `url` is the vendor's (or the gateway's form of it, as answers may hold).
@@ -102,7 +110,7 @@ impl Http {
             operation,
             method,
             url: self.meant(url),
-            headers: HeaderMap::new(),
+            headers: HeaderMap::from_iter([(header::USER_AGENT, self.agent.clone())]),
             body: Body::Empty,
             time_limit: TIME_LIMIT,
             answer_limit: ANSWER_LIMIT,
