@@ -2,4 +2,5 @@
 
 mod bots;
 mod discord;
+mod mastodon;
 mod telegram;
