@@ -23,14 +23,23 @@ impl Flows {
     pub async fn find_accounts(&self, actor: &Actor, typed: &str) -> Result<Vec<Account>, Refusal> {
         let accounts = self.store.accounts(&actor.workspace).await?;
         let typed = typed.trim().trim_start_matches('@').to_lowercase();
-        if let Some(account) = typed.trim_start_matches('#').parse::<usize>().ok().and_then(|at| accounts.get(at.wrapping_sub(1))) {
+        if let Some(account) =
+            typed.trim_start_matches('#').parse::<usize>().ok().and_then(|at| accounts.get(at.wrapping_sub(1)))
+        {
             return Ok(vec![account.clone()]);
         }
         let names = |account: &Account| {
-            [Some(account.name.to_lowercase()), account.handle.as_ref().map(|handle| handle.to_lowercase()), Some(account.id.to_string())]
+            [
+                Some(account.name.to_lowercase()),
+                account.handle.as_ref().map(|handle| handle.to_lowercase()),
+                Some(account.id.to_string()),
+            ]
         };
-        let exact: Vec<Account> =
-            accounts.iter().filter(|account| names(account).iter().flatten().any(|name| *name == typed)).cloned().collect();
+        let exact: Vec<Account> = accounts
+            .iter()
+            .filter(|account| names(account).iter().flatten().any(|name| *name == typed))
+            .cloned()
+            .collect();
         if !exact.is_empty() {
             return Ok(exact);
         }

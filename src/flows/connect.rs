@@ -161,7 +161,8 @@ impl Flows {
         reconnect: Option<&AccountId>,
     ) -> Result<Started, Refusal> {
         self.require(actor, Role::Admin).await?;
-        let offered = self.offered(platform).filter(|offered| offered.enabled).ok_or(Refusal::Gone { what: "platform" })?;
+        let offered =
+            self.offered(platform).filter(|offered| offered.enabled).ok_or(Refusal::Gone { what: "platform" })?;
         let descriptor = offered.platform.descriptor();
         if !offered.missing.is_empty() {
             return Err(Refusal::NotSetUp { platform: descriptor.name, missing: offered.missing.clone() });
@@ -355,7 +356,12 @@ impl Flows {
     }
 
     /// A fault of connecting in words: what happened, and what to do.
-    async fn explain(&self, attempt: &Attempt, descriptor: &Descriptor, fault: Fault) -> Result<(String, String), Refusal> {
+    async fn explain(
+        &self,
+        attempt: &Attempt,
+        descriptor: &Descriptor,
+        fault: Fault,
+    ) -> Result<(String, String), Refusal> {
         let again = "Please try again.".to_owned();
         Ok(match fault {
             Fault::Misconfigured { what } => {
@@ -388,7 +394,9 @@ impl Flows {
         };
         let free: Vec<&Found> = consent.found.iter().filter(|found| found.blocked.is_none()).collect();
         let picked: Vec<String> = match (&wanted, free.as_slice()) {
-            (Some(wanted), _) => free.iter().map(|found| &found.remote_id).filter(|id| *id == wanted).cloned().collect(),
+            (Some(wanted), _) => {
+                free.iter().map(|found| &found.remote_id).filter(|id| *id == wanted).cloned().collect()
+            }
             (None, [only]) => vec![only.remote_id.clone()],
             (None, _) => Vec::new(),
         };
@@ -558,7 +566,12 @@ impl Flows {
 
     /// A member made the bot an admin of a place: offers it to them, in their own chat, in their current workspace. The
     /// attempt they have open for it is used, else one is made. `None` when they may not connect anything.
-    pub async fn offer_place(&self, person: &PersonId, surface: &str, place: &str) -> Result<Option<AttemptId>, Refusal> {
+    pub async fn offer_place(
+        &self,
+        person: &PersonId,
+        surface: &str,
+        place: &str,
+    ) -> Result<Option<AttemptId>, Refusal> {
         let Some(offered) = self.available().find(|offered| offered.platform.descriptor().bot == Some(surface)) else {
             return Ok(None);
         };

@@ -105,7 +105,12 @@ impl Flows {
     }
 
     /// Changes the choices for one account.
-    pub async fn set_target_options(&self, actor: &Actor, target: &TargetId, options: &Options) -> Result<PostId, Refusal> {
+    pub async fn set_target_options(
+        &self,
+        actor: &Actor,
+        target: &TargetId,
+        options: &Options,
+    ) -> Result<PostId, Refusal> {
         self.require(actor, Role::Member).await?;
         let target = self.store.target(target).await?.ok_or(Refusal::Gone { what: "post" })?;
         self.own_post(actor, &target.post).await?;
@@ -190,9 +195,11 @@ fn disk(error: &std::io::Error) -> Refusal {
     tracing::error!(error = %error, "the media folder can't be written to");
     let full = error.kind() == std::io::ErrorKind::StorageFull;
     Refusal::BadInput(if full {
-        "This server's disk is full, so the file was not kept. Whoever runs it must make room; then send it again.".to_owned()
+        "This server's disk is full, so the file was not kept. Whoever runs it must make room; then send it again."
+            .to_owned()
     } else {
-        "This server could not keep the file. Whoever runs it finds the reason in the log; then send it again.".to_owned()
+        "This server could not keep the file. Whoever runs it finds the reason in the log; then send it again."
+            .to_owned()
     })
 }
 

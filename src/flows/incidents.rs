@@ -55,12 +55,7 @@ impl Flows {
     ) -> Result<Incident, Refusal> {
         // A struct of three strings always serializes.
         let what = serde_json::to_string(cause).unwrap_or_default();
-        let new = NewIncident {
-            workspace: workspace.cloned(),
-            kind: kind.as_str(),
-            subject: subject.to_owned(),
-            what,
-        };
+        let new = NewIncident { workspace: workspace.cloned(), kind: kind.as_str(), subject: subject.to_owned(), what };
         let (incident, is_new) = self.store.open_incident(&new).await?;
         if is_new {
             tracing::warn!(incident.id = %incident.id, kind = kind.as_str(), subject, why = cause.why, "incident opened");

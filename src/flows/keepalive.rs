@@ -118,7 +118,11 @@ impl Flows {
     }
 
     /// The grant an account leans on, good for use; `None` for bots.
-    pub(crate) async fn credentials(&self, account: &Account, freshness: Freshness) -> Result<Result<Option<Grant>, Fault>, Refusal> {
+    pub(crate) async fn credentials(
+        &self,
+        account: &Account,
+        freshness: Freshness,
+    ) -> Result<Result<Option<Grant>, Fault>, Refusal> {
         match &account.grant {
             Some(grant) => Ok(self.fresh_grant(grant, freshness).await?.map(Some)),
             None => Ok(Ok(None)),

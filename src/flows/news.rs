@@ -31,14 +31,22 @@ impl Flows {
     /// Redraws every card that shows `subject`.
     pub async fn show(&self, subject: &str) -> Result<(), StoreError> {
         for card in self.store.cards(subject).await? {
-            self.store.enqueue(Some(&card.id), &card.place, card.person.as_ref(), &News::Card.json(), self.now()).await?;
+            self.store
+                .enqueue(Some(&card.id), &card.place, card.person.as_ref(), &News::Card.json(), self.now())
+                .await?;
         }
         self.wake.outbox.notify_waiters();
         Ok(())
     }
 
     /// Redraws one card after a moment of quiet; asking again starts the moment anew.
-    pub async fn show_after(&self, card: &CardId, place: &Place, person: Option<&PersonId>, quiet: Duration) -> Result<(), StoreError> {
+    pub async fn show_after(
+        &self,
+        card: &CardId,
+        place: &Place,
+        person: Option<&PersonId>,
+        quiet: Duration,
+    ) -> Result<(), StoreError> {
         self.store.enqueue(Some(card), place, person, &News::Card.json(), self.now() + quiet).await?;
         self.wake.outbox.notify_waiters();
         Ok(())

@@ -241,7 +241,8 @@ impl Work<'_> {
         let offered = flows.platform_of(&self.account.platform)?;
         // What left already is looked for even when the account is lost by now: it may be there.
         if self.account.status != AccountStatus::Connected && self.target().sending.is_none() {
-            let why = format!("{} is not connected: {}", self.account.name, self.account.why.clone().unwrap_or_default());
+            let why =
+                format!("{} is not connected: {}", self.account.name, self.account.why.clone().unwrap_or_default());
             return self.fail(&why, "Reconnect it, then publish again.").await;
         }
         if let Some(pause) = flows.store.pause_of(&self.account.platform, &flows.app_key(&self.account).await?).await?
@@ -370,7 +371,9 @@ impl Work<'_> {
         let fix = "Please look, and tell me.";
         if flows.store.end_target(&self.claimed, TargetStatus::Unconfirmed, why, fix).await? {
             let cause = Cause { why: why.to_owned(), fix: fix.to_owned(), platform: self.account.platform.clone() };
-            flows.open_incident(Some(&self.account.workspace), Kind::Unconfirmed, self.target().id.as_str(), &cause).await?;
+            flows
+                .open_incident(Some(&self.account.workspace), Kind::Unconfirmed, self.target().id.as_str(), &cause)
+                .await?;
         }
         Ok(Next::Rest)
     }

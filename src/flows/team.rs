@@ -178,10 +178,10 @@ impl Flows {
     /// Sets the zone of the actor's workspace; an IANA name, in any case.
     pub async fn set_timezone(&self, actor: &Actor, zone: &str) -> Result<String, Refusal> {
         self.require(actor, Role::Admin).await?;
-        let zone = jiff::tz::TimeZone::get(zone.trim())
-            .ok()
-            .and_then(|zone| zone.iana_name().map(str::to_owned))
-            .ok_or_else(|| Refusal::BadInput("That is no time zone I know. Write it like Europe/Berlin or UTC.".to_owned()))?;
+        let zone =
+            jiff::tz::TimeZone::get(zone.trim()).ok().and_then(|zone| zone.iana_name().map(str::to_owned)).ok_or_else(
+                || Refusal::BadInput("That is no time zone I know. Write it like Europe/Berlin or UTC.".to_owned()),
+            )?;
         self.store.set_timezone(&actor.workspace, &zone).await?;
         Ok(zone)
     }

@@ -19,11 +19,11 @@ pub mod bluesky;
 pub mod discord;
 pub mod http;
 pub mod mastodon;
-pub mod oauth;
 pub mod media;
+pub mod oauth;
 pub mod registry;
-pub mod text;
 pub mod telegram;
+pub mod text;
 mod words;
 
 /// Everything a connector may use besides its arguments.

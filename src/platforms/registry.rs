@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Platform, bluesky};
-
-/// Every connector, in the order in which people see them.
-pub fn all() -> Vec<Arc<dyn Platform>> {
-    vec![Arc::new(bluesky::Bluesky)]
+use super::bluesky::Bluesky;
 use super::discord::Discord;
 use super::mastodon::Mastodon;
 use super::telegram::{Telegram, budget::TelegramBudget};
@@ -14,7 +10,7 @@ use super::{Budget, Descriptor, Platform};
 
 /// Every connector, in the order in which people see them. `telegram` is the pace of Telegram's bot, shared with the chat.
 pub fn all(telegram: Arc<dyn Budget>) -> Vec<Arc<dyn Platform>> {
-    vec![Arc::new(Mastodon::default()), Arc::new(Telegram::new(telegram)), Arc::new(Discord)]
+    vec![Arc::new(Bluesky), Arc::new(Mastodon::default()), Arc::new(Telegram::new(telegram)), Arc::new(Discord)]
 }
 
 /// The facts of all of them.

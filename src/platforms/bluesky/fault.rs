@@ -179,6 +179,7 @@ mod tests {
             Fault::Rejected { .. } => "rejected",
             Fault::Misconfigured { .. } => "misconfigured",
             Fault::InDoubt { .. } => "in doubt",
+            Fault::AccountMoved { .. } => "moved",
         }
     }
 

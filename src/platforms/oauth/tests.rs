@@ -44,7 +44,8 @@ impl Entropy for Counting {
 }
 
 fn verdict(operation: Operation, answer: &Answer, _now: Timestamp) -> Fault {
-    super::verdict(operation, answer, "Vendor").unwrap_or_else(|| Fault::unanswered(operation, format!("{}", answer.status)))
+    super::verdict(operation, answer, "Vendor")
+        .unwrap_or_else(|| Fault::unanswered(operation, format!("{}", answer.status)))
 }
 
 fn oauth(dialect: Dialect) -> OAuth {
@@ -246,12 +247,9 @@ async fn refreshing_keeps_what_the_answer_leaves_out() {
 
 #[tokio::test]
 async fn renewal_is_final_only_on_the_final_code() {
-    let vendor = Vendor::start(vec![
-        reply(400, &[], r#"{"error":"invalid_grant"}"#),
-        reply(500, &[], "oops"),
-        Reply::Close,
-    ])
-    .await;
+    let vendor =
+        Vendor::start(vec![reply(400, &[], r#"{"error":"invalid_grant"}"#), reply(500, &[], "oops"), Reply::Close])
+            .await;
     let bench = Bench::new(vendor.http());
     let old = tokens("a", Some("r"));
     assert!(matches!(oauth(BASIC).refresh(&bench.cx(), &old).await, Err(Fault::GrantDead { .. })));

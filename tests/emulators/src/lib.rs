@@ -6,11 +6,11 @@ pub mod bluesky;
 pub mod browser;
 pub mod fixtures;
 pub mod gateway;
-pub mod telegram;
-mod watched;
 mod html;
 pub mod mastodon;
+pub mod telegram;
 mod throttle;
+mod watched;
 
 pub use gateway::{Call, Clock, Fault, FaultKind, Gateway};
 pub use watched::PATIENCE;

@@ -18,6 +18,8 @@ use super::{Bluesky, Refusal, VIDEO};
 const UPLOAD_LIMITS: &str = "app.bsky.video.getUploadLimits";
 /// The service uploads to the data server in the account's name, so that is what the token must allow.
 const UPLOAD_BLOB: &str = "com.atproto.repo.uploadBlob";
+/// What the vendor's app sends, each under its own type; the lexicon names the first only.
+const KINDS: [&str; 5] = ["video/mp4", "video/mpeg", "video/webm", "video/quicktime", "image/gif"];
 /// The states that a job goes through before it is done.
 const STATES: [&str; 4] = ["JOB_STATE_CREATED", "JOB_STATE_ENCODING", "JOB_STATE_SCANNING", "JOB_STATE_UPLOADING"];
 /// Seen of the real service; not published.
@@ -105,10 +107,11 @@ async fn upload(State(network): State<Bluesky>, Query(ask): Query<Upload>, heade
             Refusal::invalid("did and name are needed, and did must be the token's issuer"),
         ));
     }
-    if headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind != "video/mp4") {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !KINDS.contains(&kind) {
         return Err(Refused::new(&network, Refusal::invalid("Wrong request encoding (Content-Type)")));
     }
-    if body.get(4..8) != Some(b"ftyp") {
+    if body.get(4..8) != Some(b"ftyp") && !(kind == "image/gif" && body.starts_with(b"GIF8")) {
         return Err(Refused::new(&network, Refusal::new(400, "InvalidRequest", "not a video")));
     }
     if body.len() > network.state(|state| state.knobs.video_limit) {

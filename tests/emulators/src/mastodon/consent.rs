@@ -85,7 +85,9 @@ pub(super) async fn decide(State(instance): State<Mastodon>, body: Bytes) -> Res
 /// address), the rest is told to the client.
 fn check(instance: &Mastodon, ask: &Ask) -> Result<(Asked, String), Box<Response>> {
     let page = |status: StatusCode, text: &str| {
-        Box::new((status, html! { (DOCTYPE) html { body { h1 { "An error has occurred" } p { (text) } } } }).into_response())
+        Box::new(
+            (status, html! { (DOCTYPE) html { body { h1 { "An error has occurred" } p { (text) } } } }).into_response(),
+        )
     };
     let app = instance.state(|state| state.app(&ask.client_id).cloned());
     // No violation: the instance may have forgotten the app since.
