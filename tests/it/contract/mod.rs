@@ -1,4 +1,5 @@
 //! The connectors against the emulated vendors, over real HTTP on loopback.
 
+pub mod bluesky;
 mod bots;
 mod telegram;
