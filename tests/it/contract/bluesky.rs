@@ -1,9 +1,9 @@
 //! Bluesky: sign in, renew, verify, publish every kind, every loss, delete. What is not tied to the emulator (the
-//! [`Person`] and the way a post goes) serves the test against the real server too.
+//! [`Person`] and the way a post goes) serves the test against the real server too. Long because each promise of the connector is one test in one world.
 
 use std::collections::BTreeMap;
 
-use emulators::bluesky::{Bluesky, Standing, VENDOR_PDS, VIDEO};
+use emulators::bluesky::{Bluesky, ENTRYWAY, Standing, VENDOR_PDS, VIDEO};
 use emulators::{Fault as Knob, FaultKind, fixtures};
 use serde_json::{Value, json};
 use trypost::domain::account::{Account, AccountStatus, Tokens};
@@ -221,11 +221,12 @@ async fn what_can_not_be_signed_in_to_is_said() {
     world.bluesky.set_standing(&world.did, Standing::Deactivated);
     let (why, _) = rejected(world.sign_in("alice", &world.password, "").await);
     assert!(why.contains("deactivated"), "{why}");
+    assert_eq!(world.bluesky.live_sessions(&world.did), 0);
     world.bluesky.set_standing(&world.did, Standing::Takendown);
     // The server does not tell a stranger with an app password why.
     rejected(world.sign_in("alice", &world.password, "").await);
     world.bluesky.set_standing(&world.did, Standing::Active);
-    world.knob("bsky.social", "createSession", 1, FaultKind::rate_limited(77));
+    world.knob(ENTRYWAY, "createSession", 1, FaultKind::rate_limited(77));
     match world.sign_in("alice", &world.password, "").await {
         Err(Fault::Transient { retry_after, .. }) => assert_eq!(retry_after.unwrap().as_secs(), 77),
         other => panic!("{other:?}"),
@@ -241,7 +242,7 @@ async fn renewal_rotates_and_a_lost_answer_is_asked_for_again() {
     let renewed = Connector.renew(&world.bench.cx(), &person.tokens).await.unwrap();
     assert!(renewed.access != person.tokens.access && renewed.refresh != person.tokens.refresh);
     assert_eq!(renewed.extra, person.tokens.extra);
-    world.knob(VENDOR_PDS, "refreshSession", 1, FaultKind::DropAfter);
+    world.knob(ENTRYWAY, "refreshSession", 1, FaultKind::DropAfter);
     let lost = Connector.renew(&world.bench.cx(), &renewed).await.unwrap_err();
     assert!(matches!(lost, Fault::InDoubt { .. }), "{lost:?}");
     world.bench.pass(3600);
@@ -271,11 +272,11 @@ async fn an_outage_never_ends_a_consent() {
     let world = world().await;
     let person = world.person().await;
     for kind in [FaultKind::server_error(), FaultKind::html(), FaultKind::DropBefore, FaultKind::Truncate] {
-        world.knob(VENDOR_PDS, "refreshSession", 1, kind);
+        world.knob(ENTRYWAY, "refreshSession", 1, kind);
         let fault = Connector.renew(&world.bench.cx(), &person.tokens).await.unwrap_err();
         assert!(matches!(fault, Fault::InDoubt { .. }), "{fault:?}");
     }
-    world.knob(VENDOR_PDS, "refreshSession", 1, FaultKind::rate_limited(5));
+    world.knob(ENTRYWAY, "refreshSession", 1, FaultKind::rate_limited(5));
     let fault = Connector.renew(&world.bench.cx(), &person.tokens).await.unwrap_err();
     assert!(matches!(fault, Fault::Transient { retry_after: Some(_), .. }), "{fault:?}");
     Connector.renew(&world.bench.cx(), &person.tokens).await.unwrap();
