@@ -11,6 +11,7 @@ use crate::flows::Flows;
 use crate::lifecycle::Lifecycle;
 
 pub mod deliver;
+pub mod surfaces;
 pub mod tidy;
 
 /// How many targets one replica carries at once.
