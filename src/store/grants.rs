@@ -75,6 +75,15 @@ impl Store {
     /// Stores a consent. The same person consenting again to the same app renews the same grant and revives it; empty
     /// values never replace non-empty ones.
     pub async fn save_grant(&self, new: &NewGrant) -> Result<GrantId> {
+        loop {
+            if let Some(id) = self.try_save_grant(new).await? {
+                return Ok(id);
+            }
+        }
+    }
+
+    /// `None` when the same consent was stored by somebody else between the look and the write: the next try renews it.
+    async fn try_save_grant(&self, new: &NewGrant) -> Result<Option<GrantId>> {
         let known = one!(db self; (GrantId, i64);
             "select id, version from grants where workspace = $1 and platform = $2 and app = $3 and remote_user = $4",
             new.workspace.clone(), new.platform.clone(), new.app.clone(), new.remote_user.clone())?;
@@ -85,11 +94,15 @@ impl Store {
         let extra = self.seal_some("grants", id.as_str(), "sealed_extra", new.tokens.extra.as_ref())?;
         let (expires, refresh_expires) = (new.tokens.expires_at.map(millis), new.tokens.refresh_expires_at.map(millis));
         if fresh {
-            exec!(db self; "insert into grants (id, workspace, platform, app, remote_user, sealed_access, sealed_refresh,
+            let added = exec!(db self; "insert into grants (id, workspace, platform, app, remote_user, sealed_access, sealed_refresh,
                 sealed_extra, expires_at, refresh_expires_at, version, created_at)
-                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11)",
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11)
+                on conflict (workspace, platform, app, remote_user) do nothing",
                 id.clone(), new.workspace.clone(), new.platform.clone(), new.app.clone(), new.remote_user.clone(),
                 access, refresh, extra, expires, refresh_expires, self.now())?;
+            if added == 0 {
+                return Ok(None);
+            }
         } else {
             exec!(db self; "update grants set sealed_access = $1, sealed_refresh = coalesce($2, sealed_refresh),
                 sealed_extra = coalesce($3, sealed_extra), expires_at = $4, refresh_expires_at = $5, version = version + 1,
@@ -97,7 +110,7 @@ impl Store {
                 access, refresh, extra, expires, refresh_expires, id.clone())?;
         }
         self.committed("save_grant").await;
-        Ok(id)
+        Ok(Some(id))
     }
 
     /// Stores renewed tokens, if nobody else has meanwhile (`false`).
