@@ -46,3 +46,40 @@ pub enum ArgumentKind {
     /// One word out of a fixed list of at most 25.
     Choice(&'static [&'static str]),
 }
+
+impl CommandSpec {
+    /// Splits what was typed after the name into arguments, in the specification's order: words at white space, and a
+    /// [`ArgumentKind::Rest`] takes everything that is left with its line breaks. Words beyond the last argument are
+    /// given too, so that the handler can say that they are too many.
+    pub fn split(&self, line: &str) -> Vec<String> {
+        let mut rest = line.trim();
+        let mut arguments = Vec::new();
+        while !rest.is_empty() {
+            if self.arguments.get(arguments.len()).is_some_and(|argument| argument.kind == ArgumentKind::Rest) {
+                arguments.push(rest.to_owned());
+                break;
+            }
+            let (word, tail) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+            arguments.push(word.to_owned());
+            rest = tail.trim_start();
+        }
+        arguments
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORD: Argument = Argument { name: "post", help: "Which", required: true, kind: ArgumentKind::Word };
+    const REST: Argument = Argument { name: "text", help: "What", required: false, kind: ArgumentKind::Rest };
+
+    #[test]
+    fn the_rest_keeps_its_lines_and_extra_words_are_given() {
+        let spec = CommandSpec { name: "edit", arguments: &[WORD, REST], help: "Edit", audience: Audience::Chat };
+        assert_eq!(spec.split("  p1   two\n lines  "), ["p1", "two\n lines"]);
+        let spec = CommandSpec { name: "show", arguments: &[WORD], help: "Show", audience: Audience::Chat };
+        assert_eq!(spec.split("p1 p2"), ["p1", "p2"]);
+        assert!(spec.split(" ").is_empty());
+    }
+}

@@ -1,5 +1,6 @@
 //! The message model: what people send us and what we show them, in terms that every surface can draw. It carries no
 //! vendor's type. Text positions are byte offsets into UTF-8; the surfaces translate (Telegram counts UTF-16 units).
+//! Long because the whole model is one vocabulary.
 
 use serde::{Deserialize, Serialize};
 
@@ -80,7 +81,8 @@ pub struct MessageRef {
     pub chat: String,
     /// The message's id; `@original` for a Discord interaction's first answer.
     pub id: String,
-    /// Discord: `APPLICATION_ID/INTERACTION_TOKEN` for an ephemeral answer, good for 15 minutes.
+    /// Discord: `APPLICATION_ID/INTERACTION_TOKEN` for an ephemeral answer, good for 15 minutes. Telegram: the forum topic,
+    /// so that what can't be edited in place is sent anew where it stood.
     pub token: Option<String>,
     /// How many messages from `id` on belong to it (a long text that was split, an album).
     #[serde(default)]
@@ -207,7 +209,8 @@ pub struct Message {
     pub select: Option<Select>,
     /// Ask for typed words: ForceReply in Telegram groups, nothing in a direct chat. The placeholder, at most 64.
     pub ask: Option<String>,
-    /// Only the asker may see it (ephemeral). A surface that can't answers [`Failure::NotPrivate`].
+    /// Only the asker may see it (ephemeral). A surface that can't answers
+    /// [`Failure::NotPrivate`](crate::surface::Failure::NotPrivate).
     pub private: bool,
     /// Make no sound.
     pub silent: bool,

@@ -1,6 +1,6 @@
 //! The one outbound HTTP client: https to public addresses only, every hop checked, size and time capped, and the one
 //! seam for emulators ([`Http::new`]'s gateway). It knows no vendor; a status is an answer, and what it means is decided
-//! in the platform's `fault.rs`.
+//! in the platform's `fault.rs`. Long because the guard, the seam and the time limits must be read together.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -122,7 +122,7 @@ impl Http {
     }
 
     /// The vendor's form of an address that may come in the gateway's.
-    fn meant(&self, url: Url) -> Url {
+    pub fn meant(&self, url: Url) -> Url {
         let Some(gateway) = &self.gateway else { return url };
         let Some(rest) = url.as_str().strip_prefix(gateway.as_str()) else { return url };
         Url::parse(&format!("https://{rest}")).unwrap_or(url)

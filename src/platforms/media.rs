@@ -106,15 +106,15 @@ pub async fn probe(path: &Path, caps: Caps) -> Result<Media, Unusable> {
 }
 
 /// A copy of a picture that fits: at most `max_bytes`, no side longer than `max_side` pixels, of one of `types`. A file
-/// that fits, a GIF or a film comes back as it is. The copy is a JPEG on white; it lies beside the file, named by the
-/// file's hash and what was asked, and is made once.
+/// that fits, a moving picture or a film comes back as it is. The copy is a JPEG on white; it lies beside the file,
+/// named by the file's hash and what was asked, and is made once.
 ///
 /// # Errors
 /// When the file can't be decoded, or does not fit at any sensible size.
 pub async fn fit(file: &Ready, max_bytes: u64, max_side: u32, types: &[&str]) -> Result<Ready, Unusable> {
     let media = &file.media;
     let fits = media.bytes <= max_bytes && media.width.max(media.height) <= max_side;
-    if media.kind != MediaKind::Image || media.mime == "image/gif" || fits && types.contains(&media.mime.as_str()) {
+    if media.kind != MediaKind::Image || fits && types.contains(&media.mime.as_str()) {
         return Ok(file.clone());
     }
     let file = file.clone();

@@ -1,6 +1,7 @@
 //! The connectors: one folder per vendor behind one trait. They speak HTTP to their vendor and nothing else: no store,
 //! no clock (time is passed in), no other platform. What is true of a platform (limits, lifetimes, settings) is data in
-//! its [`Descriptor`], so that nobody outside its folder branches on its name.
+//! its [`Descriptor`], so that nobody outside its folder branches on its name. Long because the trait and its words are
+//! one contract.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::domain::fault::Fault;
 use crate::domain::post::{Media, Options, Posted, RichText};
 use crate::domain::{Entropy, Secret, Timestamp};
 
+pub mod bluesky;
 pub mod discord;
 pub mod http;
 pub mod mastodon;

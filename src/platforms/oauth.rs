@@ -1,7 +1,7 @@
 //! The one OAuth 2.0 client: authorize address, code exchange, refresh and revocation for every vendor that speaks it.
 //! How vendors differ is data in a [`Dialect`]; what their refusals mean is decided by the platform's own `fault.rs`,
 //! passed in as a [`Verdict`]. The `oauth2` crate builds the requests and reads the answers, our guarded client carries
-//! them. It knows no vendor and keeps nothing.
+//! them. It knows no vendor and keeps nothing. Long because one client serves every dialect.
 
 use std::collections::BTreeMap;
 use std::fmt;

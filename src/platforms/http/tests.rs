@@ -1,4 +1,5 @@
-//! The client over real loopback HTTP, against a vendor that answers raw bytes.
+//! The client over real loopback HTTP, against a vendor that answers raw bytes. Long because the vendor that answers
+//! raw bytes is here too.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};

@@ -17,7 +17,7 @@ use crate::domain::post::Posted;
 use crate::domain::{Entropy, Secret, Timestamp, clock};
 
 mod auth;
-mod budget;
+pub mod budget;
 mod fault;
 mod publish;
 mod utf16;

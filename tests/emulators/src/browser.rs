@@ -1,6 +1,7 @@
 //! The browser of an emulated person: opens links, follows redirects by hand, keeps cookies per host, and fills in and
 //! submits forms, as somebody with a mouse would. Addresses `https://HOST/…` go to the gateway, loopback addresses go
-//! where they point. It must know no vendor: any consent page that follows the convention can be driven.
+//! where they point. It must know no vendor: any consent page that follows the convention can be driven. A fifth of the
+//! file is its tests.
 //!
 //! The convention of the emulated consent pages: one `<form method="post">` with hidden inputs, a choice `user` of who
 //! is signed in, optional further choices and check boxes, and buttons named `decision` with the values `approve` and
@@ -396,4 +397,106 @@ fn filled(form: &Form, values: &[(&str, &str)]) -> Result<Vec<(String, String)>,
         }
     }
     Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::Router;
+    use axum::extract::RawForm;
+    use axum::response::{AppendHeaders, Html, IntoResponse as _};
+    use axum::routing::{any, get, post};
+    use http::StatusCode;
+
+    use super::*;
+    use crate::gateway::Gateway;
+
+    const PAGE: &str = r#"<form method="post"><input type="hidden" name="state" value="s"><select name="user"><option value="1">alice</option></select>
+        <input type="checkbox" name="scope" value="a" checked><input type="checkbox" name="scope" value="b">
+        <button name="decision" value="approve">Yes</button><button name="decision" value="deny">No</button></form>"#;
+
+    async fn world() -> (Arc<Gateway>, Browser) {
+        let gateway = Gateway::start(Arc::new(|| 0)).await.unwrap();
+        let echo = |headers: HeaderMap, RawForm(body): RawForm| async move {
+            let value = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-").to_owned();
+            format!("{}|{}|{}", String::from_utf8_lossy(&body), value(header::ORIGIN), value(header::COOKIE))
+        };
+        let to = |status: StatusCode, to: &'static str| {
+            move || async move { (status, [(header::LOCATION, to)]).into_response() }
+        };
+        let moving = |policy: &'static str| {
+            move || async move {
+                (
+                    [(header::CONTENT_SECURITY_POLICY, policy)],
+                    Html(r#"<form method="post" action="/away"><button>Go</button></form>"#),
+                )
+            }
+        };
+        let vendor = Router::new()
+            .route("/consent", get(|| async { Html(PAGE) }).post(echo))
+            .route("/private", get(|| async { ([(header::REFERRER_POLICY, "no-referrer")], Html(PAGE)) }).post(echo))
+            .route("/echo", any(echo))
+            .route("/start", get(to(StatusCode::FOUND, "consent?x=1")))
+            .route("/loop", get(to(StatusCode::FOUND, "/loop")))
+            .route("/away", post(to(StatusCode::SEE_OTHER, "https://other.example/echo")))
+            .route("/keep", post(to(StatusCode::TEMPORARY_REDIRECT, "/echo")))
+            .route(
+                "/cookie",
+                get(|| async {
+                    (AppendHeaders([(header::SET_COOKIE, "a=1; Path=/; HttpOnly"), (header::SET_COOKIE, "b=2")]), "set")
+                }),
+            )
+            .route("/gone", get(|| async { ([(header::SET_COOKIE, "a=; Max-Age=0")], "gone") }))
+            .route("/strict", get(moving("default-src 'none'; form-action 'self'")))
+            .route("/open", get(moving("form-action 'self' https://other.example")));
+        gateway.mount("vendor.example", vendor);
+        gateway.mount("other.example", Router::new().route("/echo", any(echo)));
+        let browser = Browser::new(&gateway.url()).unwrap();
+        (gateway, browser)
+    }
+
+    #[tokio::test]
+    async fn redirects_forms_and_consent() {
+        let (gateway, browser) = world().await;
+        let page = browser.open("https://vendor.example/start").await.unwrap();
+        assert_eq!(page.url, "https://vendor.example/consent?x=1");
+        // The same page by its address on the gateway is the vendor's page.
+        let same = browser.open(&format!("{}/vendor.example/start", gateway.url())).await.unwrap();
+        assert_eq!(same.url, page.url);
+        let sent = browser.submit(&page, "Yes", &[("scope", "b"), ("user", "alice")]).await.unwrap();
+        assert_eq!(sent.html, "state=s&user=1&scope=b&decision=approve|https://vendor.example|-");
+        assert!(browser.submit(&page, "Maybe", &[]).await.is_err());
+        assert!(browser.submit(&page, "Yes", &[("state", "x")]).await.is_err());
+        assert!(browser.submit(&page, "Yes", &[("nothing", "x")]).await.is_err());
+        let done = browser.consent("https://vendor.example/start", Consent::Deny).await.unwrap();
+        assert!(done.html.starts_with("state=s&user=1&scope=a&decision=deny"));
+        let person = Person::named("alice").picking("scope", "");
+        let done = browser.consent_as("https://vendor.example/private", "approve", &person).await.unwrap();
+        assert_eq!(done.html, "state=s&user=1&decision=approve|null|-");
+        assert!(
+            browser.consent_as("https://vendor.example/start", "approve", &person.picking("guild", "1")).await.is_err()
+        );
+        assert!(browser.consent("https://vendor.example/echo", Consent::Deny).await.is_err());
+        assert!(browser.open("https://vendor.example/loop").await.is_err());
+        let kept = browser.post("https://vendor.example/keep", &[("a", "b c")], "https://x.example").await.unwrap();
+        assert_eq!(kept.html, "a=b+c|https://x.example|-");
+        assert!(browser.open("https://nobody.example/").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn cookies_policies_and_routes() {
+        let (gateway, browser) = world().await;
+        browser.open("https://vendor.example/cookie").await.unwrap();
+        assert_eq!(browser.post("https://vendor.example/echo", &[], "o").await.unwrap().html, "|o|a=1; b=2");
+        assert_eq!(browser.post("https://other.example/echo", &[], "o").await.unwrap().html, "|o|-");
+        browser.open("https://vendor.example/gone").await.unwrap();
+        assert_eq!(browser.post("https://vendor.example/echo", &[], "o").await.unwrap().html, "|o|b=2");
+        let strict = browser.open("https://vendor.example/strict").await.unwrap();
+        assert!(browser.submit(&strict, "Go", &[]).await.is_err_and(|error| error.0.contains("form-action")));
+        let open = browser.open("https://vendor.example/open").await.unwrap();
+        assert_eq!(browser.submit(&open, "Go", &[]).await.unwrap().url, "https://other.example/echo");
+        browser.route("https://trypost.example", &format!("{}/other.example", gateway.url()));
+        assert_eq!(browser.open("https://trypost.example/echo").await.unwrap().url, "https://trypost.example/echo");
+    }
 }

@@ -1,1 +1,3 @@
+//! The sandbox: the emulators and the daemon in one process, to try everything without credentials.
+
 fn main() {}

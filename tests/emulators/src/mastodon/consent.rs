@@ -10,7 +10,8 @@ use serde::Deserialize;
 use url::Url;
 
 use super::Mastodon;
-use super::state::{Asked, INVALID_CLIENT, UserState, covers};
+use super::grants::{INVALID_CLIENT, covers};
+use super::state::{Asked, UserState};
 use super::wire::redirect;
 
 const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
@@ -45,7 +46,7 @@ struct Decision {
 pub(super) async fn page(State(instance): State<Mastodon>, Query(ask): Query<Ask>) -> Response {
     match check(&instance, &ask) {
         Ok((asked, app)) => form(&instance, &ask, &asked, &app, None).into_response(),
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 
@@ -57,7 +58,7 @@ pub(super) async fn decide(State(instance): State<Mastodon>, body: Bytes) -> Res
     };
     let (asked, app) = match check(&instance, &ask) {
         Ok(checked) => checked,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     if decision != "approve" {
         return back(&ask, &[("error", "access_denied"), ("error_description", DENIED)]);
@@ -83,9 +84,11 @@ pub(super) async fn decide(State(instance): State<Mastodon>, body: Bytes) -> Res
 
 /// Doorkeeper's pre-authorization: a wrong client or address is an error page (never a redirect to an unchecked
 /// address), the rest is told to the client.
-fn check(instance: &Mastodon, ask: &Ask) -> Result<(Asked, String), Response> {
+fn check(instance: &Mastodon, ask: &Ask) -> Result<(Asked, String), Box<Response>> {
     let page = |status: StatusCode, text: &str| {
-        (status, html! { (DOCTYPE) html { body { h1 { "An error has occurred" } p { (text) } } } }).into_response()
+        Box::new(
+            (status, html! { (DOCTYPE) html { body { h1 { "An error has occurred" } p { (text) } } } }).into_response(),
+        )
     };
     let app = instance.state(|state| state.app(&ask.client_id).cloned());
     // No violation: the instance may have forgotten the app since.
@@ -97,7 +100,7 @@ fn check(instance: &Mastodon, ask: &Ask) -> Result<(Asked, String), Response> {
     }
     let refuse = |error: &str, text: &str| {
         instance.violation(&format!("authorize: {error}"));
-        Err(back(ask, &[("error", error), ("error_description", text)]))
+        Err(Box::new(back(ask, &[("error", error), ("error_description", text)])))
     };
     if ask.response_type != "code" {
         return refuse("unsupported_response_type", "The authorization server does not support this response type.");

@@ -1,0 +1,113 @@
+//! Incidents: one per cause, told where the workspace's alerts go, updated in place, closed when it heals.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Flows, Refusal};
+use crate::domain::id::WorkspaceId;
+use crate::store::{Incident, NewIncident};
+
+/// What kind of incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An account, or a grant with all its accounts, must be reconnected.
+    AccountLost,
+    /// A send whose outcome only a human can see.
+    Unconfirmed,
+    /// Our own set-up is wrong: for the operator alone.
+    Operator,
+}
+
+impl Kind {
+    /// The word in the database and in `/alerts`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AccountLost => "account_lost",
+            Self::Unconfirmed => "post_unconfirmed",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// The inverse of [`Kind::as_str`].
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::AccountLost, Self::Unconfirmed, Self::Operator].into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// What happened, as stored with the incident.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// In plain words.
+    pub why: String,
+    /// What cures it, in plain words; empty where the buttons say it.
+    pub fix: String,
+    /// The platform's identifier.
+    pub platform: String,
+}
+
+impl Flows {
+    /// Opens an incident, or updates the open one; new ones are told to their audience.
+    pub(crate) async fn open_incident(
+        &self,
+        workspace: Option<&WorkspaceId>,
+        kind: Kind,
+        subject: &str,
+        cause: &Cause,
+    ) -> Result<Incident, Refusal> {
+        // A struct of three strings always serializes.
+        let what = serde_json::to_string(cause).unwrap_or_default();
+        let new = NewIncident { workspace: workspace.cloned(), kind: kind.as_str(), subject: subject.to_owned(), what };
+        let (incident, is_new) = self.store.open_incident(&new).await?;
+        if is_new {
+            tracing::warn!(incident.id = %incident.id, kind = kind.as_str(), subject, why = cause.why, "incident opened");
+            let audience = match workspace {
+                Some(workspace) if self.wants(workspace, kind).await? => self.audience(workspace).await?,
+                Some(_) => Vec::new(),
+                None => self.operators().await?.into_iter().map(|(place, person)| (place, Some(person))).collect(),
+            };
+            for (place, person) in audience {
+                self.tell(&place, person.as_ref(), incident.id.as_str()).await?;
+            }
+        } else {
+            self.show(incident.id.as_str()).await?;
+        }
+        Ok(incident)
+    }
+
+    /// Closes the incident, if it is open, and lets its cards say so.
+    pub(crate) async fn heal(&self, kind: Kind, subject: &str) -> Result<(), Refusal> {
+        if let Some(incident) = self.store.close_incident(kind.as_str(), subject).await? {
+            tracing::info!(incident.id = %incident.id, kind = kind.as_str(), subject, "incident closed");
+            self.show(incident.id.as_str()).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a workspace wants to hear of this kind (`/alerts KIND` turns each off and on).
+    pub async fn wants(&self, workspace: &WorkspaceId, kind: Kind) -> Result<bool, Refusal> {
+        let setting = self.store.setting(&mute_key(workspace, kind)).await?;
+        Ok(setting.as_deref() != Some("off"))
+    }
+
+    /// Turns a kind of alert off or on for a workspace.
+    pub async fn set_wants(&self, workspace: &WorkspaceId, kind: Kind, wants: bool) -> Result<(), Refusal> {
+        self.store.set_setting(&mute_key(workspace, kind), if wants { "on" } else { "off" }).await?;
+        Ok(())
+    }
+}
+
+fn mute_key(workspace: &WorkspaceId, kind: Kind) -> String {
+    format!("alerts/{workspace}/{}", kind.as_str())
+}
+
+impl Flows {
+    /// A chat surface is down and no waiting cures it: the operator is told where they can still be reached.
+    pub async fn surface_down(&self, surface: &str, why: &str) -> Result<(), Refusal> {
+        let cause = Cause {
+            why: format!("{surface}: {why}"),
+            fix: "`trypost doctor` shows the setting.".to_owned(),
+            platform: String::new(),
+        };
+        self.open_incident(None, Kind::Operator, &format!("surface/{surface}"), &cause).await?;
+        Ok(())
+    }
+}
