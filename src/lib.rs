@@ -10,9 +10,14 @@
 //! to `app`, `web` and `jobs`. `sqlx` stands only in `store` (and the ids' derive), `axum` only in `web`, `std::env`
 //! only in `config`; the outbound HTTP client is built in `platforms/http.rs`.
 
+pub mod app;
+pub mod chat;
 pub mod config;
+pub mod doctor;
 pub mod domain;
 pub mod flows;
+pub mod jobs;
 pub mod lifecycle;
 pub mod platforms;
 pub mod store;
+pub mod web;

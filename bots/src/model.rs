@@ -209,7 +209,8 @@ pub struct Message {
     pub select: Option<Select>,
     /// Ask for typed words: ForceReply in Telegram groups, nothing in a direct chat. The placeholder, at most 64.
     pub ask: Option<String>,
-    /// Only the asker may see it (ephemeral). A surface that can't answers [`Failure::NotPrivate`].
+    /// Only the asker may see it (ephemeral). A surface that can't answers
+    /// [`Failure::NotPrivate`](crate::surface::Failure::NotPrivate).
     pub private: bool,
     /// Make no sound.
     pub silent: bool,

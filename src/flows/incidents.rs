@@ -98,3 +98,16 @@ impl Flows {
 fn mute_key(workspace: &WorkspaceId, kind: Kind) -> String {
     format!("alerts/{workspace}/{}", kind.as_str())
 }
+
+impl Flows {
+    /// A chat surface is down and no waiting cures it: the operator is told where they can still be reached.
+    pub async fn surface_down(&self, surface: &str, why: &str) -> Result<(), Refusal> {
+        let cause = Cause {
+            why: format!("{surface}: {why}"),
+            fix: "`trypost doctor` shows the setting.".to_owned(),
+            platform: String::new(),
+        };
+        self.open_incident(None, Kind::Operator, &format!("surface/{surface}"), &cause).await?;
+        Ok(())
+    }
+}

@@ -5,12 +5,17 @@ use std::sync::Arc;
 use super::bluesky::Bluesky;
 use super::discord::Discord;
 use super::mastodon::Mastodon;
-use super::telegram::{Telegram, budget::TelegramBudget};
+use super::telegram::{Telegram, TelegramBudget};
 use super::{Budget, Descriptor, Platform};
 
 /// Every connector, in the order in which people see them. `telegram` is the pace of Telegram's bot, shared with the chat.
 pub fn all(telegram: Arc<dyn Budget>) -> Vec<Arc<dyn Platform>> {
-    vec![Arc::new(Bluesky), Arc::new(Mastodon::default()), Arc::new(Telegram::new(telegram)), Arc::new(Discord)]
+    vec![
+        Arc::new(Bluesky),
+        Arc::new(Mastodon::default()),
+        Arc::new(Telegram::new(telegram)),
+        Arc::new(Discord),
+    ]
 }
 
 /// The facts of all of them.

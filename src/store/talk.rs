@@ -82,6 +82,12 @@ impl Delivery {
 const CARD: &str = "select id, subject, surface, chat, topic, person, sealed_message, shown from cards";
 
 impl Store {
+    /// Whether an update was handled before.
+    pub async fn seen(&self, surface: &str, update: &str) -> Result<bool> {
+        let row = one!(db self; (i64,); "select count(*) from seen_updates where surface = $1 and update_id = $2", surface, update)?;
+        Ok(row.is_some_and(|(count,)| count > 0))
+    }
+
     /// Notes an update; `false` when it was seen before.
     pub async fn first_sight(&self, surface: &str, update: &str) -> Result<bool> {
         let new = exec!(db self; "insert into seen_updates (surface, update_id, seen_at) values ($1, $2, $3)

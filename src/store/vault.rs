@@ -87,6 +87,11 @@ impl Vault {
         &self.current.id
     }
 
+    /// The ids of all keys here, the sealing one first.
+    pub fn key_ids(&self) -> Vec<String> {
+        std::iter::once(&self.current).chain(&self.previous).map(|key| key.id.clone()).collect()
+    }
+
     pub(super) fn seal(&self, entropy: &dyn Entropy, place: &Spot<'_>, secret: &Secret) -> Result<String, VaultError> {
         let nonce = random::<NONCE>(entropy);
         let aad = place.to_string();

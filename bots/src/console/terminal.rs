@@ -1,8 +1,9 @@
 //! The real terminal: rustyline in a thread of its own, because it blocks. Lines go out over a channel; what the daemon
 //! says is printed above the line being typed. It must not know what a line means.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -74,6 +75,8 @@ impl Drop for Lines {
         if let Some(settings) = &self.settings {
             use nix::sys::termios::{SetArg, tcsetattr};
             let _ = tcsetattr(std::io::stdin(), SetArg::TCSADRAIN, settings);
+            // Bracketed paste, which readline turns on for the time of a line.
+            let _ = writeln!(std::io::stdout(), "\x1b[?2004l");
         }
     }
 }
@@ -91,7 +94,7 @@ pub(crate) fn open(
     let settings =
         std::io::stdin().is_terminal().then(|| nix::sys::termios::tcgetattr(std::io::stdin()).ok()).flatten();
     let failed = |why: ReadlineError| Failure::Refused(format!("the terminal can't be used: {why}"));
-    let config = Config::builder().completion_type(CompletionType::List).auto_add_history(true).build();
+    let config = Config::builder().completion_type(CompletionType::List).auto_add_history(false).build();
     let mut editor: Editor<Assistant, FileHistory> = Editor::with_config(config).map_err(failed)?;
     let runtime = tokio::runtime::Handle::current();
     editor.set_helper(Some(Assistant { commands, handler, runtime, hint, files: FilenameCompleter::new() }));
@@ -113,11 +116,7 @@ pub(crate) fn open(
             loop {
                 match editor.readline(prompt.as_str()) {
                     Ok(line) => {
-                        if let Some(history) = &history
-                            && let Err(why) = editor.append_history(history)
-                        {
-                            tracing::warn!(%why, "the console's history could not be saved");
-                        }
+                        remember(&mut editor, &line, history.as_deref());
                         if send.blocking_send(line).is_err() {
                             return;
                         }
@@ -142,6 +141,21 @@ pub(crate) fn open(
     })
 }
 
+/// Keeps a line for the arrow keys and the next run. Commands only: what else is typed may be a secret that belongs in
+/// no file.
+fn remember(editor: &mut Editor<Assistant, FileHistory>, line: &str, history: Option<&Path>) {
+    if !line.starts_with('/') {
+        return;
+    }
+    let saved = editor.add_history_entry(line).and_then(|_| match history {
+        Some(history) => editor.append_history(history),
+        None => Ok(()),
+    });
+    if let Err(why) = saved {
+        tracing::warn!(%why, "the console's history could not be saved");
+    }
+}
+
 /// Completion and hints while a line is typed.
 struct Assistant {
     commands: &'static [CommandSpec],
@@ -152,8 +166,14 @@ struct Assistant {
 }
 
 impl Helper for Assistant {}
-impl Highlighter for Assistant {}
 impl Validator for Assistant {}
+
+impl Highlighter for Assistant {
+    /// Dim, so that it does not look typed.
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        Cow::Owned(format!("\x1b[2m{hint}\x1b[22m"))
+    }
+}
 
 impl Hinter for Assistant {
     type Hint = String;

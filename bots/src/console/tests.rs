@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::command::{Argument, ArgumentKind, Audience};
-use crate::model::{Button, Choice, Entity, EntityKind, Field, Select};
+use crate::model::{Button, Choice, Entity, EntityKind, Field, Incoming, Select, Text};
 
 static COMMANDS: &[CommandSpec] = &[
     CommandSpec {

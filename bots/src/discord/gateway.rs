@@ -1,13 +1,11 @@
-//! Brings the gateway's events to the handler. serenity keeps the connection, and runs each event in a task of its own;
-//! every answer goes out through our REST client.
+//! Brings the gateway's events to the handler, each in a task of its own; what the events say of our servers is kept in
+//! the order in which they came. Every answer goes out through our REST client; the connection itself is not known here.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use serde_json::{Value, json};
-use serenity::client::{Context, RawEventHandler};
 use serenity::model::application::{
     CommandInteraction, ComponentInteraction, ComponentInteractionDataKind, Interaction, ModalInteraction,
 };
@@ -16,12 +14,12 @@ use serenity::model::event::Event;
 use serenity::model::guild::{Guild, Member, UnavailableGuild};
 use serenity::model::id::{ChannelId, GuildId};
 use serenity::model::user::User;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::reply::{AUTOCOMPLETE, ORIGINAL, PATIENCE, Reply, Stage};
-use super::{ChannelReply, Shared, draw, incoming};
+use super::reply::{AUTOCOMPLETE, ChannelReply, ORIGINAL, PATIENCE, Reply, Stage};
+use super::{Shared, draw, incoming};
 use crate::command::{Audience, CommandSpec};
 use crate::model::{MembershipStatus, MessageRef, SurfaceKind, Update, UpdateKind};
 use crate::surface::Handler;
@@ -36,20 +34,16 @@ struct Places {
     me: Option<String>,
     /// Since when (Unix seconds); 0 until the server's GUILD_CREATE came.
     servers: HashMap<GuildId, i64>,
-    /// Memberships that ended: events run in tasks of their own, so a GUILD_CREATE may be handled after the loss it
-    /// came before.
-    ended: HashMap<GuildId, i64>,
 }
 
-/// serenity's handler of ours.
+/// Between serenity's events and the handler.
 pub(crate) struct Bridge {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) handler: Arc<dyn Handler>,
+    shared: Arc<Shared>,
+    handler: Arc<dyn Handler>,
     pub(crate) commands: &'static [CommandSpec],
-    /// Cancelled when the run is over: a late event of a closing connection is not ours any more.
-    pub(crate) over: CancellationToken,
+    /// The updates being handled.
     pub(crate) tasks: TaskTracker,
-    places: watch::Sender<Places>,
+    places: std::sync::Mutex<Places>,
 }
 
 /// What all kinds of interaction have.
@@ -132,17 +126,29 @@ impl Common<'_> {
 }
 
 impl Bridge {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        handler: Arc<dyn Handler>,
-        commands: &'static [CommandSpec],
-        over: CancellationToken,
-    ) -> Self {
-        let places = watch::Sender::new(Places::default());
-        Self { shared, handler, commands, over, tasks: TaskTracker::new(), places }
+    pub(crate) fn new(shared: Arc<Shared>, handler: Arc<dyn Handler>, commands: &'static [CommandSpec]) -> Self {
+        Self { shared, handler, commands, tasks: TaskTracker::new(), places: std::sync::Mutex::default() }
     }
 
-    async fn event(&self, event: Event) {
+    /// Takes one event, in the order of the gateway; its handler runs on.
+    pub(crate) fn take(self: &Arc<Self>, event: Event) {
+        let memberships = match &event {
+            Event::Ready(event) => self.ready(event.ready.user.id.to_string(), &event.ready.guilds),
+            Event::GuildCreate(event) if !event.guild.unavailable => self.joined(&event.guild).into_iter().collect(),
+            // `unavailable` is an outage of Discord's; only without it the bot was removed (gateway events page).
+            Event::GuildDelete(event) if !event.guild.unavailable => vec![self.lost(event.guild.id)],
+            _ => Vec::new(),
+        };
+        let bridge = self.clone();
+        self.tasks.spawn(async move {
+            for (update, channel) in memberships {
+                bridge.handler.handle(update, &ChannelReply { shared: &bridge.shared, channel }).await;
+            }
+            bridge.handle_event(event).await;
+        });
+    }
+
+    async fn handle_event(&self, event: Event) {
         match event {
             Event::InteractionCreate(event) => match event.interaction {
                 Interaction::Command(interaction) => self.command(&interaction).await,
@@ -152,13 +158,13 @@ impl Bridge {
                 _ => {}
             },
             Event::MessageCreate(event) if event.message.guild_id.is_none() => self.direct(&event.message).await,
-            Event::Ready(event) => self.ready(event.ready.user.id.to_string(), &event.ready.guilds).await,
-            Event::GuildCreate(event) if !event.guild.unavailable => self.joined(&event.guild).await,
-            // `unavailable` is an outage of Discord's; only without it the bot was removed (gateway events page).
-            Event::GuildDelete(event) if !event.guild.unavailable => self.lost(event.guild.id).await,
             Event::Unknown(event) if event.kind == "INTERACTION_CREATE" => self.unknown(&event.value).await,
             _ => {}
         }
+    }
+
+    fn places(&self) -> std::sync::MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn command(&self, interaction: &CommandInteraction) {
@@ -258,7 +264,7 @@ impl Bridge {
         if !incoming::is_written(message) {
             return;
         }
-        let me = self.places.borrow().me.clone();
+        let me = self.places().me.clone();
         let channel = message.channel_id.to_string();
         self.shared.remember_direct(&channel);
         let update = Update {
@@ -278,72 +284,42 @@ impl Bridge {
         self.handler.handle(update, &ChannelReply { shared: &self.shared, channel: Some(channel) }).await;
     }
 
-    async fn ready(&self, me: String, listed: &[UnavailableGuild]) {
-        let mut gone = Vec::new();
-        self.places.send_modify(|places| {
-            let again = places.me.replace(me).is_some();
-            if again {
-                // The session was lost, so its events too: what is not listed any more was left meanwhile. What is
-                // new comes as a GUILD_CREATE.
-                places.servers.retain(|server, since| {
-                    let kept = listed.iter().any(|listed| listed.id == *server);
-                    if !kept {
-                        gone.push((*server, *since));
-                    }
-                    kept
-                });
-            } else {
-                for listed in listed {
-                    places.servers.entry(listed.id).or_default();
-                }
-            }
-        });
+    fn ready(&self, me: String, listed: &[UnavailableGuild]) -> Vec<Membership> {
         tracing::info!(servers = listed.len(), "Discord's gateway is connected");
-        for (server, since) in gone {
-            self.say(incoming::membership(server, MembershipStatus::Gone, None, since), None).await;
-        }
-    }
-
-    async fn joined(&self, guild: &Guild) {
-        // Events run in tasks of their own: only after READY it is known which servers are not new.
-        if self.places.subscribe().wait_for(|places| places.me.is_some()).await.is_err() {
-            return;
-        }
-        let since = guild.joined_at.unix_timestamp();
-        let mut new = false;
-        self.places.send_modify(|places| {
-            if places.ended.get(&guild.id) != Some(&since) {
-                new = places.servers.insert(guild.id, since).is_none();
+        let mut places = self.places();
+        let mut gone = Vec::new();
+        if places.me.replace(me).is_none() {
+            for listed in listed {
+                places.servers.entry(listed.id).or_default();
             }
-        });
-        if new {
-            let update = incoming::membership(guild.id, MembershipStatus::Member, Some(guild.name.clone()), since);
-            self.say(update, guild.system_channel_id.map(|channel| channel.to_string())).await;
+        } else {
+            // The session was lost, so its events too: what is not listed any more was left meanwhile. What is new
+            // comes as a GUILD_CREATE.
+            places.servers.retain(|server, since| {
+                let kept = listed.iter().any(|listed| listed.id == *server);
+                if !kept {
+                    gone.push((incoming::membership(*server, MembershipStatus::Gone, None, *since), None));
+                }
+                kept
+            });
         }
+        gone
     }
 
-    async fn lost(&self, server: GuildId) {
-        let mut since = 0;
-        self.places.send_modify(|places| {
-            since = places.servers.remove(&server).unwrap_or_default();
-            places.ended.insert(server, since);
-        });
-        self.say(incoming::membership(server, MembershipStatus::Gone, None, since), None).await;
+    fn joined(&self, guild: &Guild) -> Option<Membership> {
+        let since = guild.joined_at.unix_timestamp();
+        if self.places().servers.insert(guild.id, since).is_some() {
+            return None;
+        }
+        let update = incoming::membership(guild.id, MembershipStatus::Member, Some(guild.name.clone()), since);
+        Some((update, guild.system_channel_id.map(|channel| channel.to_string())))
     }
 
-    async fn say(&self, update: Update, channel: Option<String>) {
-        self.handler.handle(update, &ChannelReply { shared: &self.shared, channel }).await;
+    fn lost(&self, server: GuildId) -> Membership {
+        let since = self.places().servers.remove(&server).unwrap_or_default();
+        (incoming::membership(server, MembershipStatus::Gone, None, since), None)
     }
 }
 
-/// The bridge as serenity takes it.
-pub(crate) struct Ears(pub(crate) Arc<Bridge>);
-
-#[async_trait]
-impl RawEventHandler for Ears {
-    async fn raw_event(&self, _: Context, event: Event) {
-        if !self.0.over.is_cancelled() {
-            self.0.tasks.track_future(self.0.event(event)).await;
-        }
-    }
-}
+/// A change of our standing in a server, and the channel where it can be answered.
+type Membership = (Update, Option<String>);

@@ -10,6 +10,8 @@ mod incoming;
 mod markdown;
 mod reply;
 mod rest;
+mod routes;
+mod socket;
 #[cfg(test)]
 mod tests;
 
@@ -20,20 +22,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::{Value, json};
-use serenity::client::ClientBuilder;
-use serenity::gateway::GatewayError;
-use serenity::http::HttpBuilder;
-use serenity::model::gateway::GatewayIntents;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::command::CommandSpec;
-use crate::model::{FileRef, Form, Message, MessageRef, SurfaceKind};
-use crate::surface::{Failure, Handler, Identity, Responder, Surface};
+use crate::model::{FileRef, Message, MessageRef, SurfaceKind};
+use crate::surface::{Failure, Handler, Identity, Surface};
 use draw::Part;
-use gateway::{Bridge, Ears};
+use gateway::Bridge;
 use rest::{Rest, Trouble};
+use routes::{Routes, gone_is_fine, message_id, named, reference, snowflake};
+use socket::Plan;
 
 /// Permission bits (permissions page).
 const ADMINISTRATOR: u64 = 1 << 3;
@@ -89,36 +89,14 @@ impl Discord {
         Ok(Self(Arc::new(Shared { rest, config, application, direct: Mutex::default() })))
     }
 
-    /// Connects nothing yet: asks where the gateway is and prepares serenity's client.
-    async fn client(&self, bridge: &Arc<Bridge>) -> Result<serenity::Client, Failure> {
-        let shared = &self.0;
-        let application = shared.application().await?;
+    /// What a connection needs, asked of the API.
+    async fn plan(&self) -> Result<Plan, Failure> {
+        let (shared, config) = (&self.0, &self.0.config);
+        let application = shared.application().await?.parse().ok();
         let address = shared.rest.websocket().await?;
-        let refused = |why: String| Failure::Refused(format!("serenity's client can't be made: {why}"));
-        let http = reqwest_012::Client::builder()
-            .no_proxy()
-            .redirect(reqwest_012::redirect::Policy::none())
-            .timeout(Duration::from_secs(15))
-            .build()
-            .map_err(|why| refused(why.to_string()))?;
-        let mut builder = HttpBuilder::new(&shared.config.token).client(http);
-        if let Ok(id) = application.parse::<std::num::NonZeroU64>() {
-            builder = builder.application_id(id.into());
-        }
-        if let Some(gateway) = &shared.config.gateway {
-            // serenity ignores its proxy while its rate limiter is on.
-            let proxy = format!("{}/discord.com", gateway.as_str().trim_end_matches('/'));
-            builder = builder.proxy(proxy).ratelimiter_disabled(true);
-        }
-        // Neither intent is privileged: servers' joins and losses, and what people write to the bot directly.
-        let intents = GatewayIntents::GUILDS | GatewayIntents::DIRECT_MESSAGES;
-        let client = ClientBuilder::new_with_http(builder.build(), intents)
-            .raw_event_handler(Ears(bridge.clone()))
-            .await
-            .map_err(|why| refused(why.to_string()))?;
-        // It asked again by itself, and falls back to Discord's own gateway when nobody answers: ours was checked.
-        *client.ws_url.lock().await = address.as_str().to_owned();
-        Ok(client)
+        let gateway = config.gateway.as_ref().map(|gateway| gateway.as_str().trim_end_matches('/'));
+        let proxy = gateway.map(|gateway| format!("{gateway}/discord.com"));
+        Ok(Plan { token: config.token.clone(), application, proxy, address })
     }
 
     /// Registers the commands, with patience; comes back only with a refused token.
@@ -145,32 +123,33 @@ impl Discord {
         }
     }
 
-    /// One connection, until it ends for good. `None` on `stop`.
-    async fn connected(
-        &self,
-        client: &mut serenity::Client,
-        commands: &[CommandSpec],
-        stop: &CancellationToken,
-    ) -> Option<Failure> {
-        let shards = client.shard_manager.clone();
-        let ended = tokio::select! {
-            biased;
-            () = stop.cancelled() => None,
-            () = self.0.rest.token_refused() => Some(Failure::Unauthorized("by Discord's API".to_owned())),
-            why = self.register(commands) => Some(why),
-            ended = client.start() => Some(match ended {
-                Err(serenity::Error::Gateway(GatewayError::InvalidAuthentication)) => {
-                    Failure::Unauthorized("by Discord's gateway".to_owned())
-                }
-                Err(serenity::Error::Gateway(
-                    why @ (GatewayError::DisallowedGatewayIntents | GatewayError::InvalidGatewayIntents),
-                )) => Failure::Refused(why.to_string()),
-                Err(why) => Failure::Retry { after: 5, why: why.to_string() },
-                Ok(()) => Failure::Retry { after: 5, why: "the connection ended".to_owned() },
-            }),
+    /// One connection, until it ends. `None` on `stop`.
+    async fn connected(&self, bridge: &Arc<Bridge>, plan: Plan, stop: &CancellationToken) -> Option<Failure> {
+        let over = CancellationToken::new();
+        let _end = over.clone().drop_guard();
+        let (send, mut events) = mpsc::unbounded_channel();
+        let mut held = match socket::hold(plan, send, over.clone()) {
+            Ok(held) => held,
+            Err(why) => return Some(why),
         };
-        if tokio::time::timeout(FAREWELL, shards.shutdown_all()).await.is_err() {
-            tracing::debug!("Discord's gateway did not say goodbye");
+        let registering = self.register(bridge.commands);
+        tokio::pin!(registering);
+        let ended = loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break None,
+                () = self.0.rest.token_refused() => break Some(Failure::Unauthorized("by Discord's API".to_owned())),
+                Some(event) = events.recv() => bridge.take(event),
+                why = &mut registering => break Some(why),
+                ended = &mut held => {
+                    let lost = || Some(Failure::Retry { after: 5, why: "the gateway's thread broke off".to_owned() });
+                    return ended.unwrap_or_else(|_| lost());
+                }
+            }
+        };
+        over.cancel();
+        if tokio::time::timeout(FAREWELL * 2, held).await.is_err() {
+            tracing::warn!("Discord's gateway is still closing");
         }
         ended
     }
@@ -219,94 +198,6 @@ impl Shared {
     }
 }
 
-/// A message's routes: by the bot where it stands in a channel, through its interaction where only the asker sees it.
-struct Routes {
-    /// Where a further message is made.
-    create: String,
-    /// Where its messages are, without their id.
-    messages: String,
-    hook: bool,
-}
-
-impl Routes {
-    fn of(at: &MessageRef) -> Result<Self, Failure> {
-        let Some(token) = &at.token else {
-            let messages = format!("/channels/{}/messages", snowflake(&at.chat)?);
-            return Ok(Self { create: messages.clone(), messages, hook: false });
-        };
-        let is_token = |c: char| c.is_ascii_alphanumeric() || "-_.=".contains(c);
-        match token.split_once('/') {
-            Some((application, token)) if snowflake(application).is_ok() && token.chars().all(is_token) => {
-                let hook = format!("/webhooks/{application}/{token}");
-                Ok(Self { create: format!("{hook}?wait=true"), messages: format!("{hook}/messages"), hook: true })
-            }
-            _ => Err(Failure::Gone("the interaction's token is not one of Discord's".to_owned())),
-        }
-    }
-
-    async fn call(&self, rest: &Rest, method: Method, id: Option<&str>, part: Option<&Part>) -> Result<Value, Trouble> {
-        let route = match id {
-            Some(id) => format!("{}/{id}", self.messages),
-            None => self.create.clone(),
-        };
-        let body = part.map(|part| if id.is_some() { part.replace() } else { part.create(self.hook) });
-        let files = part.map(|part| part.files.as_slice()).unwrap_or_default();
-        match (method, &body) {
-            (method, body) if self.hook => rest.hook(method, &route, body.as_ref(), files).await,
-            (Method::PATCH, Some(body)) => rest.patch(&route, body, files).await,
-            (_, Some(body)) => rest.post(&route, body, files).await,
-            (_, None) => rest.delete(&route).await,
-        }
-    }
-}
-
-/// Checks an id before it becomes part of an address.
-fn snowflake(id: &str) -> Result<&str, Failure> {
-    if (1..=20).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit()) {
-        Ok(id)
-    } else {
-        Err(Failure::Unreachable("this is not an id of Discord's".to_owned()))
-    }
-}
-
-fn named(message: &Value) -> Result<String, Failure> {
-    let missing = || Failure::Retry { after: 5, why: "Discord's answer names no message".to_owned() };
-    message["id"].as_str().map(str::to_owned).ok_or_else(missing)
-}
-
-fn reference(channel: &str, token: Option<String>, mut ids: Vec<String>) -> MessageRef {
-    let id = if ids.is_empty() { String::new() } else { ids.remove(0) };
-    MessageRef { surface: SurfaceKind::Discord, chat: channel.to_owned(), id, token, parts: ids }
-}
-
-/// Answers what is no interaction: in the channel.
-pub(crate) struct ChannelReply<'a> {
-    pub(crate) shared: &'a Shared,
-    pub(crate) channel: Option<String>,
-}
-
-#[async_trait]
-impl Responder for ChannelReply<'_> {
-    async fn answer(&self, message: &Message) -> Result<MessageRef, Failure> {
-        match &self.channel {
-            Some(channel) => self.shared.send(channel, message).await,
-            None => Err(Failure::Unreachable("there is no channel to answer in".to_owned())),
-        }
-    }
-
-    async fn edit(&self, message: &Message) -> Result<MessageRef, Failure> {
-        self.answer(message).await
-    }
-
-    async fn toast(&self, text: &str) -> Result<(), Failure> {
-        self.answer(&Message::text(text)).await.map(drop)
-    }
-
-    async fn form(&self, _: &Form) -> Result<bool, Failure> {
-        Ok(false)
-    }
-}
-
 #[async_trait]
 impl Surface for Discord {
     fn kind(&self) -> SurfaceKind {
@@ -328,20 +219,18 @@ impl Surface for Discord {
         stop: CancellationToken,
     ) -> Result<(), Failure> {
         self.0.rest.try_token_again();
-        let over = CancellationToken::new();
-        let _end = over.clone().drop_guard();
-        let bridge = Arc::new(Bridge::new(self.0.clone(), handler, commands, over.clone()));
+        let bridge = Arc::new(Bridge::new(self.0.clone(), handler, commands));
         let mut pause = 1;
         let result = loop {
-            let client = tokio::select! {
+            let plan = tokio::select! {
                 biased;
                 () = stop.cancelled() => break Ok(()),
-                client = self.client(&bridge) => client,
+                plan = self.plan() => plan,
             };
-            let ended = match client {
-                Ok(mut client) => {
+            let ended = match plan {
+                Ok(plan) => {
                     pause = 1;
-                    self.connected(&mut client, commands, &stop).await
+                    self.connected(&bridge, plan, &stop).await
                 }
                 Err(why) => Some(why),
             };
@@ -358,7 +247,6 @@ impl Surface for Discord {
                 Some(why) => break Err(why),
             }
         };
-        over.cancel();
         bridge.tasks.close();
         if tokio::time::timeout(FAREWELL, bridge.tasks.wait()).await.is_err() {
             tracing::warn!(running = bridge.tasks.len(), "handlers of Discord updates are still running");
@@ -446,21 +334,5 @@ impl Surface for Discord {
             .filter_map(|role| role["permissions"].as_str()?.parse::<u64>().ok())
             .fold(0, |all, rights| all | rights);
         Ok(rights & (ADMINISTRATOR | MANAGE_GUILD) != 0)
-    }
-}
-
-/// Checks a message's id before it becomes part of an address.
-fn message_id(id: &str) -> Result<&str, Failure> {
-    if id == reply::ORIGINAL {
-        return Ok(id);
-    }
-    snowflake(id).map_err(|_| Failure::Gone("this is not a message of Discord's".to_owned()))
-}
-
-/// What is not there need not be deleted.
-fn gone_is_fine(deleted: Result<Value, Trouble>) -> Result<(), Failure> {
-    match deleted.map_err(Failure::from) {
-        Ok(_) | Err(Failure::Gone(_)) => Ok(()),
-        Err(why) => Err(why),
     }
 }

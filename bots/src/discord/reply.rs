@@ -1,4 +1,4 @@
-//! Answers one Discord interaction. The first answer must come within 3 seconds and decides what later ones can be, so
+//! Answers one Discord interaction, or an event that is none. The first answer must come within 3 seconds and decides what later ones can be, so
 //! this keeps the stage the interaction is in. It must not know what is said.
 
 use std::time::Duration;
@@ -241,6 +241,34 @@ impl Responder for Reply<'_> {
         self.callback(MODAL, Some(draw::modal(form, self.private)), None).await?;
         *stage = Stage::Formed;
         Ok(true)
+    }
+}
+
+/// Answers what is no interaction: in the channel.
+pub(crate) struct ChannelReply<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) channel: Option<String>,
+}
+
+#[async_trait]
+impl Responder for ChannelReply<'_> {
+    async fn answer(&self, message: &Message) -> Result<MessageRef, Failure> {
+        match &self.channel {
+            Some(channel) => self.shared.send(channel, message).await,
+            None => Err(Failure::Unreachable("there is no channel to answer in".to_owned())),
+        }
+    }
+
+    async fn edit(&self, message: &Message) -> Result<MessageRef, Failure> {
+        self.answer(message).await
+    }
+
+    async fn toast(&self, text: &str) -> Result<(), Failure> {
+        self.answer(&Message::text(text)).await.map(drop)
+    }
+
+    async fn form(&self, _: &Form) -> Result<bool, Failure> {
+        Ok(false)
     }
 }
 

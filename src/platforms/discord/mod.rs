@@ -56,6 +56,8 @@ static DESCRIPTOR: Descriptor = Descriptor {
 };
 
 const MIB: u64 = 1024 * 1024;
+/// What a request holds beside its files: words, descriptions, the form's own lines (bytes, with room to spare).
+const FRAME: u64 = 128 * 1024;
 
 /// The connector.
 pub struct Discord;
@@ -70,7 +72,7 @@ impl Platform for Discord {
         let tier = meta["premium_tier"].as_u64().unwrap_or_default();
         // Boosted servers take larger files; whether they take them in one request too is only seen by trying.
         let (file, total) = match tier {
-            0 | 1 => (10 * MIB, Some(25 * MIB)),
+            0 | 1 => (10 * MIB, Some(25 * MIB - FRAME)),
             2 => (50 * MIB, None),
             _ => (100 * MIB, None),
         };

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::wire::{Draft, Notes, Server, Status, Upload};
 use crate::domain::Timestamp;
 use crate::domain::fault::Fault;
-use crate::domain::post::{Options, Posted, RichText, Style};
-use crate::platforms::{Delivery, Finding, Prepared, Sent};
+use crate::domain::post::{Options, Posted};
+use crate::platforms::{Delivery, Finding, Prepared, Sent, text};
 
 #[cfg(test)]
 mod tests;
@@ -146,7 +146,7 @@ fn draft(delivery: &Delivery<'_>, media: Vec<String>) -> Result<Draft, Fault> {
     };
     let warning = content_warning.clone().filter(|warning| !warning.trim().is_empty());
     Ok(Draft {
-        text: written_out(delivery.text),
+        text: text::plain(delivery.text),
         options: PostStatusInputOptions {
             media_ids: Some(media).filter(|media| !media.is_empty()),
             // Mastodon hides the files behind a warning by itself; GoToSocial wants to be told.
@@ -172,11 +172,11 @@ pub(super) async fn find(
         return Ok(Finding::Absent);
     }
     let media = Journal::of(&journal).media;
-    let text = written_out(delivery.text);
+    let words = text::plain(delivery.text);
     let warning = delivery.options.content_warning.as_deref().unwrap_or_default();
     let ours = |status: &Status| {
         if media.is_empty() {
-            same_words(&without_tags(&status.content), &text) && same_words(&status.warning, warning)
+            same_words(&without_tags(&status.content), &words) && same_words(&status.warning, warning)
         } else {
             // The files are ours alone, and belong to one post.
             media.iter().any(|id| status.media.contains(id))
@@ -197,35 +197,6 @@ pub(super) async fn find(
         }
     }
     Ok(Finding::Unknown { why: format!("the post is not among the latest ones that {} shows us", server.host) })
-}
-
-/// The words as Mastodon takes them: plain text, with the address behind words that lead somewhere.
-fn written_out(text: &RichText) -> String {
-    let mut out = String::with_capacity(text.plain.len());
-    let mut written = 0;
-    let mut links: Vec<(usize, usize, &str)> = text
-        .marks
-        .iter()
-        .filter_map(|mark| match &mark.style {
-            Style::Link(url) => Some((mark.start, mark.end, url.as_str())),
-            _ => None,
-        })
-        .collect();
-    links.sort_by_key(|(_, end, _)| *end);
-    for (start, end, url) in links {
-        let (Some(words), Some(before)) = (text.plain.get(start..end), text.plain.get(written..end)) else { continue };
-        out.push_str(before);
-        written = end;
-        let bare = |url: &str| {
-            url.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/').to_owned()
-        };
-        if bare(words) == bare(url) {
-            continue;
-        }
-        out.push_str(&format!(" ({url})"));
-    }
-    out.push_str(text.plain.get(written..).unwrap_or_default());
-    out
 }
 
 /// A status's HTML as text. Only good for comparing: breaks become spaces.

@@ -149,6 +149,12 @@ impl Relay {
         }
     }
 
+    /// Where it listens.
+    #[cfg(test)]
+    pub(super) async fn address(&self) -> SocketAddr {
+        self.running().await.expect("a free port on loopback").address
+    }
+
     async fn running(&self) -> std::io::Result<Arc<Running>> {
         let mut running = self.running.lock().await;
         if let Some(running) = running.as_ref().filter(|running| !running.accepting.is_finished()) {

@@ -97,7 +97,7 @@ impl Notes {
     }
 
     /// From `GET /api/v2/instance` or its v1: both have `version` and `configuration`.
-    fn read(host: &str, document: &Value) -> Self {
+    pub(super) fn read(host: &str, document: &Value) -> Self {
         let version = document["version"].as_str().unwrap_or_default();
         let software = software(version, document["source_url"].as_str().unwrap_or_default());
         let configuration = &document["configuration"];

@@ -23,6 +23,11 @@ const ADD_AGAIN: &str = "Add the bot again as an admin.";
 const GIVE_RIGHT: &str = "Make the bot an admin with \"Post messages\".";
 const CHECK_FILE: &str = "Check that the file opens, or save it anew as JPEG, PNG or MP4.";
 
+const TOO_OLD: Row = Refused(
+    "Telegram lets bots delete a message only in its first 48 hours",
+    "Delete it by hand in Telegram: tap the message and choose Delete.",
+);
+
 /// Descriptions by a part of them, in lower case; the first that fits counts.
 const ROWS: &[(&str, Row)] = &[
     ("bot was kicked", Lost("the bot was removed from the chat", ADD_AGAIN)),
@@ -35,13 +40,8 @@ const ROWS: &[(&str, Row)] = &[
     ("have no rights to send", Lost("the bot may not post in the chat", GIVE_RIGHT)),
     ("need administrator rights", Lost("the bot is no longer an admin of the channel", GIVE_RIGHT)),
     ("chat_write_forbidden", Lost("the bot may not post in the chat", GIVE_RIGHT)),
-    (
-        "message can't be deleted",
-        Refused(
-            "Telegram lets bots delete a message only in its first 48 hours",
-            "Delete it by hand in Telegram: tap the message and choose Delete.",
-        ),
-    ),
+    ("message can't be deleted", TOO_OLD),
+    ("message_delete_forbidden", TOO_OLD),
     ("message is too long", Refused("the text is longer than 4,096 characters", "Shorten it.")),
     ("caption is too long", Refused("the text beside the media is too long", "Shorten it.")),
     ("message text is empty", Refused("the post has no text", "Write something, or add a picture.")),
@@ -193,7 +193,10 @@ mod tests {
         ] {
             assert!(is_refused(&said(Operation::Send, 400, description)), "{description}");
         }
-        assert!(is_refused(&said(Operation::Delete, 400, "Bad Request: message can't be deleted")));
+        for description in ["Bad Request: message can't be deleted", "Bad Request: MESSAGE_DELETE_FORBIDDEN"] {
+            let fault = said(Operation::Delete, 400, description);
+            assert!(matches!(&fault, Fault::Rejected { why, .. } if why.contains("48 hours")), "{fault:?}");
+        }
         let html = answer(413, "<html>413 Request Entity Too Large</html>");
         let fault = verdict(Operation::Send, &html, Timestamp::UNIX_EPOCH);
         assert!(matches!(&fault, Fault::Rejected { why, .. } if why == "a file is too big"), "{fault:?}");

@@ -4,6 +4,7 @@
 
 pub mod bluesky;
 pub mod browser;
+pub mod discord;
 pub mod fixtures;
 pub mod gateway;
 mod html;

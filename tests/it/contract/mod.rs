@@ -2,4 +2,5 @@
 
 pub mod bluesky;
 mod bots;
+mod discord;
 mod telegram;

@@ -216,6 +216,21 @@ async fn albums_mix_photos_and_films_and_gifs_follow() {
 }
 
 #[tokio::test]
+async fn captions_keep_their_formatting() {
+    let w = world().await;
+    let (chat, account) = w.channel(None).await;
+    let text = marked("שלום hello", "hello", Style::Bold);
+    for files in [vec![w.bench.picture(64, 48)], vec![w.film(), w.bench.picture(64, 48)]] {
+        w.bench.publish(&w.connector, &account, &text, &files, &Options::default()).await.unwrap();
+        let there = w.there(chat);
+        let message = &there[there.len() - files.len()];
+        let [bold] = message.entities.as_slice() else { panic!("{message:?}") };
+        assert_eq!((bold.kind.as_str(), message.covered(bold).as_str()), ("bold", "hello"));
+    }
+    w.bench.assert_clean(&[TOKEN]);
+}
+
+#[tokio::test]
 async fn a_long_text_answers_its_picture() {
     let w = world().await;
     let (chat, account) = w.channel(None).await;

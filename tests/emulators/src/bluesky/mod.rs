@@ -7,9 +7,11 @@
 //! a DID, a malformed record, an unknown method), and what the vendor lets pass but no correct client sends (facets
 //! that cut a character).
 
+mod appview;
 mod directory;
 mod pds;
 mod record;
+mod repo;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -97,7 +99,7 @@ impl Bluesky {
         gateway.mount(VENDOR_PDS, pds::router(network.clone(), VENDOR_PDS));
         gateway.mount(VIDEO, video::router(network.clone()));
         gateway.mount(DIRECTORY, directory::directory(network.clone()));
-        gateway.mount(PUBLIC_API, pds::public_api(network.clone()));
+        gateway.mount(PUBLIC_API, appview::public_api(network.clone()));
         gateway.mount(WEB, directory::web(network.clone()));
         network
     }

@@ -10,7 +10,8 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::pds::{Answer, Refused, bearer, blob_ref, ok};
+use super::pds::{Answer, Refused, bearer, ok};
+use super::repo::blob_ref;
 use super::state::{Account, Job, cid};
 use super::token::Bad;
 use super::{Bluesky, Refusal, VIDEO};

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use url::Url;
 
 use super::Mastodon;
-use super::state::{Asked, INVALID_CLIENT, UserState, covers};
+use super::grants::{INVALID_CLIENT, covers};
+use super::state::{Asked, UserState};
 use super::wire::redirect;
 
 const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";

@@ -7,6 +7,12 @@
 //! mismatched OAuth parameters, a code used twice, media attached before it was seen ready).
 
 mod consent;
+mod entities;
+mod front;
+mod grants;
+mod oauth;
+mod pages;
+mod posts;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -49,11 +55,16 @@ impl Options {
         Self { version: "0.20.2+git-8d9bd2e".to_owned(), flavour: Flavour::GoToSocial }
     }
 
-    /// Whether it has what came with Mastodon 4.3: PKCE, discovery, `profile`, several redirect addresses.
-    fn modern(&self) -> bool {
+    /// Whether it is Mastodon of this version or later.
+    fn at_least(&self, major: u32, minor: u32) -> bool {
         let mut numbers = self.version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        self.flavour == Flavour::Mastodon && version >= (4, 3)
+        self.flavour == Flavour::Mastodon && version >= (major, minor)
+    }
+
+    /// Whether it has what came with Mastodon 4.3: PKCE, discovery, `profile`, several redirect addresses.
+    fn modern(&self) -> bool {
+        self.at_least(4, 3)
     }
 }
 
@@ -123,6 +134,17 @@ impl Mastodon {
         let instance = Self(Arc::new(server));
         gateway.mount(host, wire::router(instance.clone()));
         instance
+    }
+
+    /// Takes the instance off the network, or puts it back with all it knew.
+    pub fn set_online(&self, online: bool) {
+        if let Some(gateway) = self.0.gateway.upgrade() {
+            if online {
+                gateway.mount(&self.0.host, wire::router(self.clone()));
+            } else {
+                gateway.unmount(&self.0.host);
+            }
+        }
     }
 
     /// Its host.

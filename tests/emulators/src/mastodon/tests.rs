@@ -1,4 +1,5 @@
-//! Every strict rule of an instance over real HTTP: one request that is refused and one that is accepted.
+//! Every strict rule of an instance over real HTTP: one request that is refused and one that is accepted. One file,
+//! because all of it leans on the same small client.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Once};
@@ -296,6 +297,12 @@ async fn old_instances_have_no_discovery_and_no_pkce() {
     let new = world(Options::default()).await;
     let (status, found) = new.json(new.client.get(new.url("/.well-known/oauth-authorization-server"))).await;
     assert_eq!((status, &found["code_challenge_methods_supported"]), (200, &json!(["S256"])));
+    assert_eq!(found["userinfo_endpoint"], "https://mastodon.example/oauth/userinfo");
+    let (_, token) = new.token("profile").await;
+    assert_eq!(new.get(&token, "/oauth/userinfo").await.1["preferred_username"], "alice");
+    assert_eq!(new.get(&token, "/api/v1/accounts/verify_credentials").await.0, 200);
+    let (_, token) = new.token("read").await;
+    assert_eq!(new.get(&token, "/oauth/userinfo").await.0, 403);
     let old = world(Options::mastodon("4.2.10")).await;
     assert_eq!(old.json(old.client.get(old.url("/.well-known/oauth-authorization-server"))).await.0, 404);
     let app = old.app("read").await;
@@ -554,6 +561,10 @@ async fn instances_are_apart_move_and_know_their_endpoints() {
     world.violated("no endpoint GET /api/v1/nothing");
     assert_eq!(world.json(world.client.put(world.url("/api/v1/statuses"))).await.0, 404);
     world.violated("no endpoint PUT /api/v1/statuses");
+    world.mastodon.set_online(false);
+    assert!(world.client.get(world.url("/api/v1/instance")).send().await.is_err());
+    world.mastodon.set_online(true);
+    assert_eq!(world.get(&token, "/api/v1/accounts/verify_credentials").await.0, 200);
     world.mastodon.knobs(|knobs| knobs.redirect_to = Some("https://new.example".into()));
     let answer = world.client.get(world.url("/api/v1/instance?x=1")).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 301);

@@ -1,0 +1,29 @@
+//! People.
+
+use bots::{Choice, Incoming, Message, SurfaceKind};
+use serde::{Deserialize, Serialize};
+
+use super::{Chat, Talk};
+use crate::domain::id::PersonId;
+use crate::flows::{Actor, Refusal};
+
+/// Buttons.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Press {}
+
+/// Questions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Question {}
+
+pub async fn command(_talk: &Talk<'_>, _name: &str, _arguments: &[String]) -> Result<(), Refusal> {
+    Ok(())
+}
+pub async fn press(_talk: &Talk<'_>, _press: Press) -> Result<(), Refusal> {
+    Ok(())
+}
+pub async fn answer(_talk: &Talk<'_>, _question: Question, _incoming: &Incoming) -> Result<(), Refusal> {
+    Ok(())
+}
+pub async fn completions(_chat: &Chat, _actor: &Actor, _typed: &str) -> Result<Vec<Choice>, Refusal> {
+    Ok(Vec::new())
+}

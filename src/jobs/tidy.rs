@@ -1,0 +1,34 @@
+//! Recovery at start and housekeeping: attempts that a stopped daemon left in the middle, and rows that are long past.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::flows::Flows;
+use crate::lifecycle::Lifecycle;
+
+/// How often rows that are long past are removed.
+const EVERY: Duration = Duration::from_secs(3600);
+/// How long buttons, updates and ended attempts are kept past their end.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long answering an attempt can take at most: a vendor's time limit, several times over.
+const ANSWERING: Duration = Duration::from_secs(120);
+
+/// Starts recovery and housekeeping.
+pub fn start(flows: Arc<Flows>, lifecycle: &Lifecycle) {
+    let soft = lifecycle.soft().clone();
+    lifecycle.spawn("tidy", async move {
+        loop {
+            let now = flows.clock.now();
+            if let Err(error) = flows.recover_attempts(now - ANSWERING).await {
+                tracing::error!(error = %error, "attempts could not be recovered");
+            }
+            if let Err(error) = flows.store.sweep_talk(now - KEPT).await {
+                tracing::error!(error = %error, "old rows could not be removed");
+            }
+            tokio::select! {
+                () = soft.cancelled() => return,
+                () = flows.clock.sleep_until(now + EVERY) => {}
+            }
+        }
+    });
+}
