@@ -11,7 +11,7 @@ use super::{Actor, Flows, Refusal};
 use crate::domain::account::{Account, AccountStatus, Grant};
 use crate::domain::fault::Fault;
 use crate::domain::id::{PostId, TargetId};
-use crate::domain::post::{Options, Post, Posted, Sending, Target, TargetStatus};
+use crate::domain::post::{Options, Post, PostStatus, Posted, Sending, Target, TargetStatus};
 use crate::domain::workspace::Role;
 use crate::domain::{Timestamp, clock};
 use crate::platforms::{App, Credentials, Delivery, File, Finding, Prepared, Recovery, Sent};
@@ -51,10 +51,16 @@ impl Flows {
     /// Starts publishing a draft on its chosen accounts.
     pub async fn publish_now(&self, actor: &Actor, post: &PostId) -> Result<(), Refusal> {
         self.require(actor, Role::Member).await?;
-        self.own_post(actor, post).await?;
+        let known = self.own_post(actor, post).await?;
+        if known.status == PostStatus::Draft && !known.missing.is_empty() {
+            // All media or none: a file that could not be taken never makes a poorer post by itself.
+            let what = "A file that was sent for this post is not in it. Add it again, or say that it goes without.";
+            return Err(Refusal::BadInput(what.to_owned()));
+        }
         let problems = self.problems(post).await?;
         if let Some(problem) = problems.into_iter().find(|problem| problem.refused) {
-            return Err(Refusal::BadInput(format!("{}: {} {}", problem.account, problem.what, problem.fix)));
+            let name = problem.account.name;
+            return Err(Refusal::BadInput(format!("{name}: {}. {}", problem.what, problem.fix)));
         }
         if !self.store.start_publishing(post).await? {
             return Err(Refusal::TooLate);
@@ -64,13 +70,13 @@ impl Flows {
         Ok(())
     }
 
-    /// Publishes failed targets of a post again.
+    /// Publishes failed targets of a post again. What a person deleted or gave up stays as it is.
     pub async fn retry_post(&self, actor: &Actor, post: &PostId) -> Result<usize, Refusal> {
         self.require(actor, Role::Member).await?;
         self.own_post(actor, post).await?;
         let mut count = 0;
         for target in self.store.targets(post).await? {
-            if target.status == TargetStatus::Failed && self.store.retry_target(&target.id, false).await? {
+            if target.status == TargetStatus::Failed && !target.is_closed() && self.store.retry_target(&target.id, false).await? {
                 count += 1;
             }
         }
