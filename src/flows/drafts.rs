@@ -179,7 +179,8 @@ impl Flows {
             let options = taken(platform.descriptor(), merged(&post.options, &target.options));
             let warning = options.content_warning.as_deref().unwrap_or_default();
             // Counted as the preflight does: where words can't lead somewhere, the address is written out.
-            let words = if limits.link_marks { Cow::Borrowed(&post.text.plain) } else { Cow::Owned(text::plain(&post.text)) };
+            let words =
+                if limits.link_marks { Cow::Borrowed(&post.text.plain) } else { Cow::Owned(text::plain(&post.text)) };
             let used = text::length(&limits, &words) + text::measure(warning, limits.unit);
             aims.push(Aimed { target, account, length: (used, limits.text) });
         }

@@ -76,7 +76,10 @@ impl Flows {
         self.own_post(actor, post).await?;
         let mut count = 0;
         for target in self.store.targets(post).await? {
-            if target.status == TargetStatus::Failed && !target.is_closed() && self.store.retry_target(&target.id, false).await? {
+            if target.status == TargetStatus::Failed
+                && !target.is_closed()
+                && self.store.retry_target(&target.id, false).await?
+            {
                 count += 1;
             }
         }
@@ -104,8 +107,12 @@ impl Flows {
         Ok(())
     }
 
-    /// Deletes a published post wherever it is. Gives, per target, its account's name and what came of it.
-    pub async fn delete_post(&self, actor: &Actor, post: &PostId) -> Result<Vec<(String, Result<(), Fault>)>, Refusal> {
+    /// Deletes a published post wherever it is. Gives, per target, its account and what came of it.
+    pub async fn delete_post(
+        &self,
+        actor: &Actor,
+        post: &PostId,
+    ) -> Result<Vec<(Account, Result<(), Fault>)>, Refusal> {
         self.require(actor, Role::Member).await?;
         let post = self.own_post(actor, post).await?;
         let mut results = Vec::new();
@@ -116,7 +123,7 @@ impl Flows {
             if result.is_ok() {
                 self.store.forget_target(&target.id).await?;
             }
-            results.push((account.name, result));
+            results.push((account, result));
         }
         self.show(post.id.as_str()).await?;
         Ok(results)

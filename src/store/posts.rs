@@ -158,7 +158,8 @@ impl Store {
     /// draft any more.
     pub async fn add_missing(&self, id: &PostId, file: &Missing) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let row = one!(tx &mut tx; (String,); "select missing from posts where id = $1 and status = 'draft'", id.clone())?;
+        let row =
+            one!(tx &mut tx; (String,); "select missing from posts where id = $1 and status = 'draft'", id.clone())?;
         let Some((known,)) = row else { return Ok(false) };
         let mut missing: Vec<Missing> = json("posts", id.as_str(), &known)?;
         if !missing.contains(file) {
