@@ -14,6 +14,7 @@ use crate::domain::fault::Fault;
 use crate::flows::Refusal;
 
 pub mod connect;
+pub mod posts;
 
 /// The most characters of a name that somebody chose: longer ones would push away what we say about it.
 const LONGEST_NAME: usize = 64;
