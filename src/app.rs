@@ -240,6 +240,7 @@ impl App {
             },
             replica: token(&*parts.entropy),
             wake: Wake::default(),
+            started_at: parts.clock.now(),
         });
         let telegram = telegram(config, budget);
         let mut surfaces: BTreeMap<SurfaceKind, Arc<dyn Surface>> = BTreeMap::new();
