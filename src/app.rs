@@ -7,10 +7,11 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine;
 use bots::{Message, Surface, SurfaceKind};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -242,14 +243,7 @@ impl App {
             wake: Wake::default(),
             started_at: parts.clock.now(),
         });
-        let telegram = telegram(config, budget);
-        let mut surfaces: BTreeMap<SurfaceKind, Arc<dyn Surface>> = BTreeMap::new();
-        if let Some(telegram) = &telegram {
-            surfaces.insert(SurfaceKind::Telegram, telegram.clone());
-        }
-        if let Some(discord) = discord(config) {
-            surfaces.insert(SurfaceKind::Discord, discord);
-        }
+        let (mut surfaces, telegram) = surfaces(config, budget);
         if let Some(console) = parts.console {
             surfaces.insert(SurfaceKind::Console, console);
         }
@@ -260,7 +254,7 @@ impl App {
             flows: flows.clone(),
             telegram: telegram.clone().filter(|_| config.telegram_webhook().is_some()).map(webhook),
             back: back_link(&flows),
-            metrics: Arc::new(crate::web::metrics_text),
+            metrics: metrics(),
         };
         web::serve(web, listener, &lifecycle);
         jobs::start_publisher(flows.clone(), &lifecycle);
@@ -317,6 +311,22 @@ impl bots::telegram::Budget for SharedBudget {
     }
 }
 
+/// The bots that this configuration names; Telegram's once more by its own type, for its webhook.
+pub fn surfaces(
+    config: &Config,
+    budget: Arc<dyn Budget>,
+) -> (BTreeMap<SurfaceKind, Arc<dyn Surface>>, Option<Arc<bots::Telegram>>) {
+    let mut surfaces: BTreeMap<SurfaceKind, Arc<dyn Surface>> = BTreeMap::new();
+    let telegram = telegram(config, budget);
+    if let Some(telegram) = &telegram {
+        surfaces.insert(SurfaceKind::Telegram, telegram.clone());
+    }
+    if let Some(discord) = discord(config) {
+        surfaces.insert(SurfaceKind::Discord, discord);
+    }
+    (surfaces, telegram)
+}
+
 fn telegram(config: &Config, budget: Arc<dyn Budget>) -> Option<Arc<bots::Telegram>> {
     let token = config.secret("TELEGRAM_BOT_TOKEN")?;
     let built = bots::telegram::client().and_then(|client| {
@@ -355,6 +365,21 @@ fn webhook(telegram: Arc<bots::Telegram>) -> web::Webhook {
         let telegram = telegram.clone();
         Box::pin(async move { telegram.webhook(secret.as_deref(), &body).await.status().as_u16() })
     })
+}
+
+/// The process's one metrics recorder; a second daemon in the same process (tests) shares it.
+fn metrics() -> PrometheusHandle {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            if metrics::set_global_recorder(recorder).is_err() {
+                tracing::warn!("another metrics recorder is installed; /metrics stays empty");
+            }
+            handle
+        })
+        .clone()
 }
 
 /// "Back to your chat" for the pages: a link into the app where there is one.

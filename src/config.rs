@@ -366,3 +366,8 @@ fn local_url(port: u16) -> Url {
 
 #[cfg(test)]
 mod tests;
+
+/// The person's home folder, for `~/` in what they type.
+pub fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME").map(PathBuf::from)
+}

@@ -13,6 +13,7 @@
 pub mod app;
 pub mod chat;
 pub mod config;
+pub mod doctor;
 pub mod domain;
 pub mod flows;
 pub mod jobs;

@@ -120,3 +120,25 @@ pub fn nearest(name: &str) -> Option<Command> {
         .filter(|(distance, command)| *distance <= 2 && *distance < command.spec.name.len())
         .map(|(_, command)| command)
 }
+
+/// The README's table of commands.
+pub fn table() -> String {
+    let mut table = "| command | who | what it does |\n| --- | --- | --- |\n".to_owned();
+    for command in all() {
+        let arguments: String = command
+            .spec
+            .arguments
+            .iter()
+            .map(|argument| {
+                if argument.required {
+                    format!(" {}", argument.name.to_uppercase())
+                } else {
+                    format!(" [{}]", argument.name)
+                }
+            })
+            .collect();
+        let role = command.role.map_or("everyone", Role::as_str);
+        table.push_str(&format!("| `/{}{arguments}` | {role} | {} |\n", command.spec.name, command.spec.help));
+    }
+    table
+}

@@ -13,7 +13,7 @@ use crate::domain::fault::Fault;
 use crate::domain::id::{PostId, TargetId};
 use crate::domain::post::{Options, Post, Posted, Sending, Target, TargetStatus};
 use crate::domain::workspace::Role;
-use crate::domain::{Timestamp, clock};
+use crate::domain::clock;
 use crate::platforms::{App, Credentials, Delivery, File, Finding, Prepared, Recovery, Sent};
 use crate::store::Claimed;
 
@@ -23,6 +23,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// After so many failed tries in a row (about a day) a target fails.
 const MOST_TRIES: i64 = 100;
+/// After so many failed tries in a row the account is shown as shaky.
+const SHAKY_AFTER: i64 = 3;
 /// After so many failed looks for a lost send a human is asked.
 const MOST_LOOKS: i64 = 8;
 
@@ -257,6 +259,11 @@ impl Work<'_> {
                     self.app = flows.app_for(offered, Some(&grant.app)).await?;
                     self.grant = Some(grant);
                 }
+                Err(fault) if self.target().sending.is_some() && !passes(&fault) => {
+                    // It left, and we can't ask any more: only a human can see whether it is there.
+                    flows.settle_account(&self.account, &fault).await?;
+                    return self.unconfirmed(&fault.to_string()).await;
+                }
                 Err(fault) => return self.settle(fault).await,
             }
         }
@@ -385,6 +392,9 @@ impl Work<'_> {
 
     async fn put_off(&mut self, retry_after: Option<Duration>, why: &str) -> Result<Next, Refusal> {
         let tries = self.target().tries;
+        if tries >= SHAKY_AFTER && self.account.shaky_since.is_none() {
+            self.flows.store.set_shaky(&self.account.id, Some(self.flows.now())).await?;
+        }
         let until = self.flows.now() + pause(tries, retry_after, self.flows);
         self.flows.store.postpone_target(&self.claimed, until, Some(why), true).await?;
         Ok(Next::Rest)
@@ -423,6 +433,11 @@ impl Work<'_> {
     }
 }
 
+/// Whether waiting may cure it.
+fn passes(fault: &Fault) -> bool {
+    matches!(fault, Fault::Transient { .. } | Fault::InDoubt { .. } | Fault::Misconfigured { .. })
+}
+
 /// How long to wait after `tries` failures: doubling, with jitter, never shorter than the platform asks.
 fn pause(tries: i64, asked: Option<Duration>, flows: &Flows) -> Duration {
     let doublings = u32::try_from(tries.clamp(0, 10)).unwrap_or(10);
@@ -430,9 +445,4 @@ fn pause(tries: i64, asked: Option<Duration>, flows: &Flows) -> Duration {
     let [jitter] = clock::random::<1>(&*flows.entropy);
     let jittered = backoff + backoff * u32::from(jitter) / 1024;
     asked.map_or(jittered, |asked| asked.max(jittered))
-}
-
-/// When something is due, for people who wait.
-pub fn due(at: Timestamp, now: Timestamp) -> Option<Duration> {
-    Duration::try_from(at.duration_since(now)).ok()
 }

@@ -176,9 +176,11 @@ mod tests {
             Fault::Stale => "stale",
             Fault::GrantDead { .. } => "dead",
             Fault::AccountLost { .. } => "lost",
+            Fault::AccountMoved { .. } => "moved",
             Fault::Rejected { .. } => "rejected",
             Fault::Misconfigured { .. } => "misconfigured",
             Fault::InDoubt { .. } => "in doubt",
+            Fault::AccountMoved { .. } => "moved",
         }
     }
 

@@ -1,6 +1,7 @@
 //! The surface against a small fake of Discord on loopback: what goes over the wire, and what the handler sees. The fake
 //! answers by route and keeps what it was sent; it is no model of Discord.
 
+mod emulated;
 mod interactions;
 mod wire;
 
@@ -100,7 +101,7 @@ async fn api(State(fake): State<Arc<Fake>>, request: Request) -> Response {
         parts.headers.get("user-agent").is_some_and(|agent| agent.to_str().unwrap().starts_with("DiscordBot ("));
     let quiet = what.ends_with(" /gateway") || what.contains("/commands") || what.ends_with("@me");
     if !quiet || what.starts_with("PUT") {
-        assert!(agent, "{what} has no proper user agent");
+        assert!(agent || what.contains("websocket"), "{what} has no proper user agent");
         let authorized = parts.headers.get("authorization").is_some_and(|sent| sent == &format!("Bot {TOKEN}"));
         let raw = String::from_utf8_lossy(&body).into_owned();
         let body = serde_json::from_slice(&body).unwrap_or_default();

@@ -292,3 +292,15 @@ async fn long_messages_files_and_rights() {
     world.answers("POST /users/@me/channels", 200, json!({"id": "90"}));
     assert_eq!(world.discord.direct_chat("7").await.unwrap(), "90");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_never_connected_stops_at_once() {
+    let mut world = World::new().await;
+    let socket = world.fake.socket.lock().unwrap().replace("/ws", "/no-websocket");
+    *world.fake.socket.lock().unwrap() = socket;
+    let run = world.run();
+    while !soon(&mut world.seen).await.what.contains("/no-websocket") {}
+    world.stop.cancel();
+    let ended = tokio::time::timeout(Duration::from_secs(5), run).await.unwrap().unwrap();
+    assert_eq!(ended, Ok(()));
+}

@@ -125,7 +125,7 @@ pub(super) async fn unknown(State(server): State<Pds>, request: Request) -> Answ
 
 pub(super) async fn wrong_method(State(server): State<Pds>, request: Request) -> Answer {
     let what = format!("Incorrect HTTP method ({}) for {}", request.method(), request.uri().path());
-    Err(server.refuse(Refusal::new(405, "InvalidRequest", what.clone()).violating(what)))
+    Err(server.refuse(Refusal::new(400, "InvalidRequest", what.clone()).violating(what)))
 }
 
 impl Pds {
@@ -142,11 +142,10 @@ impl Pds {
         self.refuse(Refusal::invalid(message))
     }
 
-    /// The payload of the token in the request.
-    fn payload(&self, headers: &HeaderMap) -> Result<Value, Refused> {
+    /// The payload of the token in the request, good at `now` (Unix ms).
+    fn payload(&self, headers: &HeaderMap, now: i64) -> Result<Value, Refused> {
         let missing = || self.refuse(Refusal::new(401, "AuthMissing", "Authentication Required"));
         let token = bearer(headers).ok_or_else(missing)?;
-        let now = self.network.now();
         let signer = self.network.state(|state| state.signer.clone());
         signer.read(token, now).map_err(|bad| match bad {
             Bad::Invalid => self.refuse(Refusal::new(400, "InvalidToken", "Token could not be verified")),
@@ -156,7 +155,7 @@ impl Pds {
 
     /// The account of an access token.
     pub(super) fn session(&self, headers: &HeaderMap) -> Result<Account, Refused> {
-        let payload = self.payload(headers)?;
+        let payload = self.payload(headers, self.network.now())?;
         let scope = payload["scope"].as_str().unwrap_or_default();
         if scope.is_empty() || scope == REFRESH {
             let refusal = Refusal::new(400, "InvalidToken", "Bad token scope");
@@ -172,22 +171,29 @@ impl Pds {
         Ok(account)
     }
 
+    pub(super) fn not_taken_down(&self, account: &Account) -> Result<(), Refused> {
+        if account.standing.blocked() {
+            return Err(self.refuse(Refusal::new(401, "AccountTakedown", "Account has been taken down")));
+        }
+        Ok(())
+    }
+
     /// The account of an access token that may act.
     pub(super) fn acting(&self, headers: &HeaderMap) -> Result<Account, Refused> {
         let account = self.session(headers)?;
-        match account.standing.status() {
-            None => Ok(account),
-            Some("deactivated") => Err(self.refuse(Refusal::new(401, "AccountDeactivated", "Account is deactivated"))),
-            Some(_) => Err(self.refuse(Refusal::new(401, "AccountTakedown", "Account has been taken down"))),
+        self.not_taken_down(&account)?;
+        if account.standing.status().is_some() {
+            return Err(self.refuse(Refusal::new(401, "AccountDeactivated", "Account is deactivated")));
         }
+        Ok(account)
     }
 
-    /// The id of the refresh token in the request, with its account.
-    fn refreshing(&self, headers: &HeaderMap, body: &[u8]) -> Result<(String, Account), Refused> {
+    /// The id of the refresh token in the request, good at `now` (Unix ms), with its account.
+    fn refreshing(&self, headers: &HeaderMap, body: &[u8], now: i64) -> Result<(String, Account), Refused> {
         if !body.is_empty() {
             return Err(self.invalid("A request body was provided when none was expected"));
         }
-        let payload = self.payload(headers)?;
+        let payload = self.payload(headers, now)?;
         if payload["scope"] != REFRESH {
             let refusal = Refusal::new(400, "InvalidToken", "Bad token scope");
             return Err(self.refuse(refusal.violating("a token that is no refresh token")));
@@ -282,11 +288,11 @@ fn session(server: &Pds, did: &str, tokens: Option<(String, String)>) -> Value {
 }
 
 async fn refresh_session(State(server): State<Pds>, headers: HeaderMap, body: Bytes) -> Answer {
-    let (id, account) = server.refreshing(&headers, &body)?;
+    let now = server.network.now();
+    let (id, account) = server.refreshing(&headers, &body, now)?;
     if account.standing.blocked() {
         return Err(server.refuse(Refusal::new(401, "AccountTakedown", "Account has been taken down")));
     }
-    let now = server.network.now();
     let rotated = server.network.state(|state| state.rotate(&id, now));
     let (did, access, refresh) = rotated.map_err(|refusal| server.refuse(refusal))?;
     ok(session(&server, &did, Some((access, refresh))))
@@ -294,11 +300,17 @@ async fn refresh_session(State(server): State<Pds>, headers: HeaderMap, body: By
 
 async fn get_session(State(server): State<Pds>, headers: HeaderMap) -> Answer {
     let account = server.session(&headers)?;
+    if account.standing.blocked() && account.pds != VENDOR_PDS {
+        // The reference server leaves out who is taken down; the vendor's entryway tells the status.
+        let message = format!("Could not find user info for account: {}", account.did);
+        return Err(server.refuse(Refusal::new(400, "InvalidRequest", message)));
+    }
     ok(session(&server, &account.did, None))
 }
 
 async fn delete_session(State(server): State<Pds>, headers: HeaderMap, body: Bytes) -> Answer {
-    let (id, _) = server.refreshing(&headers, &body)?;
+    // An expired token will do (`allowExpired`): every expiry lies after the epoch.
+    let (id, _) = server.refreshing(&headers, &body, 0)?;
     server.network.state(|state| state.close_session(&id));
     Ok(StatusCode::OK.into_response())
 }
@@ -311,7 +323,9 @@ struct ServiceAuth {
 }
 
 async fn service_auth(State(server): State<Pds>, Query(ask): Query<ServiceAuth>, headers: HeaderMap) -> Answer {
-    let account = server.acting(&headers)?;
+    // A session is enough: the account may be deactivated, because it is how accounts move.
+    let account = server.session(&headers)?;
+    server.not_taken_down(&account)?;
     if !is_did(ask.aud.split('#').next().unwrap_or_default()) {
         return Err(server.invalid("aud must be a DID"));
     }

@@ -14,20 +14,19 @@ const VIDEO_BYTES: u64 = 300_000_000;
 /// The picture of a link card by `app.bsky.embed.external`: still a million.
 const THUMB_BYTES: u64 = 1_000_000;
 
-/// A blob that a record names, with what its place allows.
+/// A blob that a record names, as the record describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Named {
     pub(super) cid: String,
     pub(super) mime: String,
     pub(super) size: u64,
-    pub(super) accept: &'static str,
-    pub(super) max: u64,
 }
 
 static TID: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("^[234567a-j][234567a-z]{12}$").ok());
 static DID: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("^did:[a-z]+:[a-zA-Z0-9._:%-]*[a-zA-Z0-9._-]$").ok());
 static URI: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\w+:(?://)?[^\s/][^\s]*$").ok());
-static LANGUAGE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("^(i|[a-z]{2,3})(-[A-Za-z0-9]+)*$").ok());
+static CID: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("^b[a-z2-7]{58}$").ok());
+static LANGUAGE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("^(i|[A-Za-z]{2,3})(-[A-Za-z0-9]+)*$").ok());
 static DATETIME: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,20})?(Z|[+-]\d\d:\d\d)$").ok());
 
@@ -45,17 +44,21 @@ pub(super) fn is_did(did: &str) -> bool {
     is(&DID, did)
 }
 
-/// `Invalid app.bsky.feed.post record: WHAT at $.PATH`, as the reference server words it.
+/// The reference server's words; `path` is inside the record.
+fn message(path: &str, what: &str) -> String {
+    format!("Invalid app.bsky.feed.post record: {what} at $.record.{path}")
+}
+
 fn invalid(path: &str, what: &str) -> Refusal {
-    Refusal::invalid(format!("Invalid app.bsky.feed.post record: {what} at $.{path}"))
+    Refusal::invalid(message(path, what))
 }
 
 fn string<'a>(value: &'a Value, path: &str) -> Result<&'a str, Refusal> {
-    value.as_str().ok_or_else(|| invalid(path, "Expected string value"))
+    value.as_str().ok_or_else(|| invalid(path, &format!("Expected string value type (got {value})")))
 }
 
 fn list<'a>(value: &'a Value, path: &str, most: usize) -> Result<&'a [Value], Refusal> {
-    let list = value.as_array().ok_or_else(|| invalid(path, "Expected array value"))?;
+    let list = value.as_array().ok_or_else(|| invalid(path, &format!("Expected array value type (got {value})")))?;
     if list.len() > most {
         return Err(invalid(path, &format!("array too big (maximum {most}, got {})", list.len())));
     }
@@ -107,6 +110,10 @@ pub(super) fn check_post(post: &Value, image_limit: u64) -> Result<Checked, Refu
         }
     }
     if !post["labels"].is_null() {
+        if post["labels"]["$type"] != "com.atproto.label.defs#selfLabels" {
+            let what = "Expected an object which includes the \"$type\" property value type";
+            return Err(invalid("labels", what));
+        }
         let values = list(&post["labels"]["values"], "labels.values", 10)?;
         for value in values {
             sized(string(&value["val"], "labels.values.val")?, "labels.values.val", usize::MAX, 128)?;
@@ -128,7 +135,10 @@ fn strong_ref(value: &Value, path: &str) -> Result<(), Refusal> {
     if !string(&value["uri"], path)?.starts_with("at://") {
         return Err(invalid(path, "Invalid AT URI"));
     }
-    string(&value["cid"], path).map(drop)
+    if !is(&CID, string(&value["cid"], path)?) {
+        return Err(invalid(path, "Invalid CID string"));
+    }
+    Ok(())
 }
 
 fn check_facet(facet: &Value, text: &str, odd: &mut Vec<String>) -> Result<(), Refusal> {
@@ -214,11 +224,24 @@ fn aspect_ratio(ratio: &Value) -> Result<(), Refusal> {
     Err(invalid("embed.aspectRatio", "Expected integers of at least 1"))
 }
 
+/// A blob in its place: the lexicon's type and size are held against what the record says of it.
 fn blob(value: &Value, path: &str, accept: &'static str, max: u64) -> Result<Named, Refusal> {
     let whole = || Some((value["ref"]["$link"].as_str()?, value["mimeType"].as_str()?, value["size"].as_u64()?));
     let (cid, mime, size) =
-        whole().filter(|_| value["$type"] == "blob").ok_or_else(|| invalid(path, "Expected blob value"))?;
-    Ok(Named { cid: cid.to_owned(), mime: mime.to_owned(), size, accept, max })
+        whole().filter(|_| value["$type"] == "blob").ok_or_else(|| invalid(path, "Expected blob value type"))?;
+    let fits = match accept.strip_suffix('*') {
+        Some(start) => mime.starts_with(start),
+        None => mime == accept,
+    };
+    if !fits {
+        return Err(invalid(&format!("{path}.mimeType"), &format!("Expected \"{accept}\" (got \"{mime}\")")));
+    }
+    if size > max {
+        // No violation: what a server takes depends on its age, and a client may try the larger one first.
+        let what = format!("blob too big (maximum {max}, got {size})");
+        return Err(Refusal::new(400, "InvalidRequest", message(path, &what)));
+    }
+    Ok(Named { cid: cid.to_owned(), mime: mime.to_owned(), size })
 }
 
 /// A data server's check of one named blob against what it stored (`verifyBlob`).
@@ -226,11 +249,6 @@ pub(super) fn check_blob(named: &Named, stored: Option<(&str, u64)>) -> Result<(
     let Some((mime, size)) = stored else {
         return Err(Refusal::new(400, "BlobNotFound", format!("Could not find blob: {}", named.cid)));
     };
-    if size > named.max {
-        let message =
-            format!("This file is too large. It is {size} bytes but the maximum size is {} bytes.", named.max);
-        return Err(Refusal::new(400, "BlobTooLarge", message));
-    }
     if named.mime != mime {
         let message = format!("Referenced Mimetype does not match stored blob. Expected: {mime}, Got: {}", named.mime);
         return Err(Refusal::new(400, "InvalidMimeType", message.clone()).violating(message));
@@ -238,14 +256,6 @@ pub(super) fn check_blob(named: &Named, stored: Option<(&str, u64)>) -> Result<(
     if named.size != size {
         let message = format!("Referenced Size does not match stored blob. Expected: {size}, Got: {}", named.size);
         return Err(Refusal::new(400, "InvalidSize", message.clone()).violating(message));
-    }
-    let fits = match named.accept.strip_suffix('*') {
-        Some(start) => mime.starts_with(start),
-        None => mime == named.accept,
-    };
-    if !fits {
-        let message = format!("Wrong type of file. It is {mime} but it must match {}.", named.accept);
-        return Err(Refusal::new(400, "InvalidMimeType", message.clone()).violating(message));
     }
     Ok(())
 }

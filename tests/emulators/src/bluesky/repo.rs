@@ -13,7 +13,9 @@ use super::record::{check_blob, check_post, is_tid};
 use super::state::{Account, POSTS};
 
 pub(super) async fn upload_blob(State(server): State<Pds>, headers: HeaderMap, body: Bytes) -> Answer {
-    let account = server.acting(&headers)?;
+    // Only a takedown is looked at here: a deactivated account may be moving in.
+    let account = server.session(&headers)?;
+    server.not_taken_down(&account)?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.ok_or_else(|| server.invalid("Request encoding (Content-Type) required but not provided"))?;
     if kind.contains('*') {
@@ -57,16 +59,19 @@ pub(super) async fn put_record(State(server): State<Pds>, headers: HeaderMap, bo
     write(&server, &headers, &body, true)
 }
 
-/// The caller's own repository, which `repo` must name.
+/// The caller's own repository, which `repo` must name (`findAccount`, then the comparison).
 fn own_repo(server: &Pds, account: &Account, repo: &str) -> Result<(), Refused> {
-    let did = server.network.state(|state| state.account(repo).map(|found| found.did.clone()));
+    let did = server.network.state(|state| state.served(&server.host, repo).map(|found| found.did.clone()));
     match did {
         Some(did) if did == account.did => Ok(()),
         Some(_) => {
             let refusal = Refusal::new(401, "AuthenticationRequired", "Authentication Required");
             Err(server.refuse(refusal.violating("a write to another repository")))
         }
-        None => Err(server.invalid(format!("Could not find repo: {repo}"))),
+        None => {
+            let refusal = Refusal::new(403, "AccountNotFound", "Account not found");
+            Err(server.refuse(refusal.violating("a write to an unknown repository")))
+        }
     }
 }
 
@@ -92,7 +97,9 @@ fn write(server: &Pds, headers: &HeaderMap, body: &[u8], replace: bool) -> Answe
     }
     let known = collection == POSTS;
     if known && ask.rkey.as_deref().is_some_and(|rkey| !is_tid(rkey)) {
-        return Err(server.invalid(format!("Invalid record key for {collection}: expected a TID")));
+        let rkey = ask.rkey.unwrap_or_default();
+        let what = format!("Invalid record key for {collection}: Invalid TID string (got \"{rkey}\") at $");
+        return Err(server.invalid(what));
     }
     if known && ask.validate != Some(false) {
         let limit = server.network.state(|state| state.knobs.image_limit);

@@ -194,6 +194,12 @@ async fn tokens_rotate_with_two_hours_of_grace() {
     let strict = world.session().await;
     assert_eq!(world.refresh(&strict.refresh).await.0, 200);
     assert_eq!(world.refresh(&strict.refresh).await.0, 400);
+    // Ninety days later it is over by its own date; it can still be used to sign out.
+    world.advance(90 * 24 * 60);
+    let (status, answer) = world.refresh(&strict.refresh).await;
+    assert_eq!((status, &answer["message"]), (400, &json!("Token has expired")));
+    let request = world.client.post(world.url(ENTRYWAY, "com.atproto.server.deleteSession"));
+    assert_eq!(world.json(request.bearer_auth(&strict.refresh)).await.0, 200);
     world.clean();
 }
 
@@ -306,7 +312,7 @@ async fn posts_are_held_against_the_lexicon() {
     let link = |uri: &str| json!([{ "index": { "byteStart": 0, "byteEnd": 2 }, "features": [{ "$type": "app.bsky.richtext.facet#link", "uri": uri }] }]);
     let tag = |tag: String| json!([{ "index": { "byteStart": 0, "byteEnd": 2 }, "features": [{ "$type": "app.bsky.richtext.facet#tag", "tag": tag }] }]);
     let external = |uri: &str| json!({ "$type": "app.bsky.embed.external", "external": { "uri": uri, "title": "t", "description": "" } });
-    let reference = json!({ "uri": "at://did:plc:x/app.bsky.feed.post/1", "cid": "bafy" });
+    let reference = json!({ "uri": "at://did:plc:x/app.bsky.feed.post/1", "cid": "bafyreiachwdazbw2jvhrrcmo3srmc4s45wdemsmizuwmen6bv6n7xldkkq" });
     let family = "👩‍👩‍👧";
     for (good, bad) in [
         (json!({ "text": "a".repeat(300) }), json!({ "text": "a".repeat(301) })),
@@ -321,7 +327,10 @@ async fn posts_are_held_against_the_lexicon() {
         (json!({ "facets": tag("a".repeat(64)) }), json!({ "facets": tag("a".repeat(65)) })),
         (json!({ "embed": external("https://a.example") }), json!({ "embed": external("a example") })),
         (json!({ "reply": { "root": reference, "parent": reference } }), json!({ "reply": { "root": reference } })),
-        (json!({ "labels": { "values": [{ "val": "nudity" }] } }), json!({ "labels": { "values": [{}] } })),
+        (
+            json!({ "labels": { "$type": "com.atproto.label.defs#selfLabels", "values": [{ "val": "nudity" }] } }),
+            json!({ "labels": { "values": [{ "val": "nudity" }] } }),
+        ),
     ] {
         let (status, answer) = world.create(&session.access, good.clone()).await;
         assert_eq!(status, 200, "{good}: {answer}");
@@ -391,6 +400,10 @@ async fn record_keys() {
     let body = json!({ "repo": other, "collection": "app.bsky.feed.post", "record": { "text": "x" } });
     assert_eq!(world.post(&session.access, "com.atproto.repo.createRecord", body).await.0, 401);
     world.violated("another repository");
+    let body = json!({ "repo": "nobody.example", "collection": "app.bsky.feed.post", "record": { "text": "x" } });
+    let (status, answer) = world.post(&session.access, "com.atproto.repo.createRecord", body).await;
+    assert_eq!((status, error(&answer)), (403, "AccountNotFound"));
+    world.violated("unknown repository");
 }
 
 #[tokio::test]
@@ -402,7 +415,8 @@ async fn blobs_must_be_there_and_fit() {
     assert_eq!(world.create(&session.access, images(&blob, 4)).await.0, 200);
     world.bluesky.knobs(|knobs| knobs.image_limit = 1_000_000);
     let (status, answer) = world.create(&session.access, images(&blob, 1)).await;
-    assert_eq!((status, error(&answer)), (400, "BlobTooLarge"));
+    assert_eq!((status, error(&answer)), (400, "InvalidRequest"));
+    assert!(answer["message"].as_str().unwrap().contains("blob too big (maximum 1000000, got 1500000)"));
     let (_, small) = world.upload(&session.access, "image/jpeg", fixtures::jpeg(10, 10)).await;
     let mut unknown = small.clone();
     unknown["ref"]["$link"] = blob["ref"]["$link"].as_str().unwrap().replace('b', "c").into();
@@ -430,8 +444,8 @@ async fn blobs_must_be_there_and_fit() {
     assert_eq!(world.create(&session.access, no_alt).await.0, 400);
     world.violated("alt");
     let as_video = json!({ "embed": { "$type": "app.bsky.embed.video", "video": small } });
-    assert_eq!(error(&world.create(&session.access, as_video).await.1), "InvalidMimeType");
-    world.violated("Wrong type of file");
+    assert_eq!(error(&world.create(&session.access, as_video).await.1), "InvalidRequest");
+    world.violated("Expected \"video/mp4\"");
     let (status, guessed) = world.upload(&session.access, "*/*", fixtures::png(4, 4)).await;
     assert_eq!((status, &guessed["mimeType"]), (200, &json!("image/png")));
     world.violated("Content-Type */*");
@@ -569,6 +583,10 @@ async fn hosts_identity_and_profiles() {
         world.json(world.client.post(world.url("pds.example", "com.atproto.server.createSession")).json(&body)).await;
     assert_eq!(status, 200);
     let token = tokens(&answer).access;
+    world.bluesky.set_standing(&carol, Standing::Takendown);
+    let there = world.client.get(world.url("pds.example", "com.atproto.server.getSession")).bearer_auth(&token);
+    assert_eq!(error(&world.json(there).await.1), "InvalidRequest");
+    world.bluesky.set_standing(&carol, Standing::Active);
     assert_eq!(error(&world.get(&token, "com.atproto.server.getSession", &[]).await.1), "InvalidToken");
     let (_, server) = world.json(world.client.get(world.url("pds.example", "com.atproto.server.describeServer"))).await;
     assert_eq!(
@@ -602,6 +620,6 @@ async fn hosts_identity_and_profiles() {
     world.clean();
     assert_eq!(world.get(&session.access, "app.bsky.feed.getNothing", &[]).await.0, 501);
     world.violated("no method");
-    assert_eq!(world.get(&session.access, "com.atproto.repo.createRecord", &[]).await.0, 405);
+    assert_eq!(world.get(&session.access, "com.atproto.repo.createRecord", &[]).await.0, 400);
     world.violated("Incorrect HTTP method");
 }
