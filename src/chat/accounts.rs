@@ -316,9 +316,8 @@ async fn ask_disconnect(talk: &Talk<'_>, actor: &Actor, id: &AccountId) -> Resul
         },
     };
     let text = texts::ask_disconnect(&seen, &canvas.workspace.name, &waiting(talk.chat, id).await?, revocable);
-    let mut row = vec![
-        button(talk, &canvas, "Disconnect", Press::Disconnect { account: id.clone(), revoke: false }).await?,
-    ];
+    let mut row =
+        vec![button(talk, &canvas, "Disconnect", Press::Disconnect { account: id.clone(), revoke: false }).await?];
     if revocable == Revocable::Yes {
         let label = format!("Disconnect and revoke at {}", seen.platform);
         row.push(button(talk, &canvas, label, Press::Disconnect { account: id.clone(), revoke: true }).await?);
@@ -402,8 +401,9 @@ async fn check_all(talk: &Talk<'_>, actor: &Actor) -> Result<(), Refusal> {
     results.sort_by_key(|(order, _)| *order);
     let results: Vec<_> = results.into_iter().map(|(_, result)| result).collect();
     let canvas = talk.canvas()?;
-    let message = Message::text(texts::checked(&results))
-        .row([button(talk, &canvas, "All accounts", Press::List { page: 0 }).await?]);
+    let message =
+        Message::text(texts::checked(&results))
+            .row([button(talk, &canvas, "All accounts", Press::List { page: 0 }).await?]);
     replace(talk, at.as_ref(), message).await
 }
 

@@ -293,7 +293,8 @@ async fn concerned(chat: &Chat, incident: &Incident) -> Result<Vec<Account>, Ref
 /// Asks the platform again about every account of an incident.
 async fn check_again(talk: &Talk<'_>, actor: &Actor, id: &IncidentId) -> Result<(), Refusal> {
     let flows = &talk.chat.flows;
-    let incident = flows.store.incident(id).await?.filter(|incident| incident.workspace.as_ref() == Some(&actor.workspace));
+    let incident =
+        flows.store.incident(id).await?.filter(|incident| incident.workspace.as_ref() == Some(&actor.workspace));
     let incident = incident.ok_or(Refusal::Gone { what: "alert" })?;
     let mut results = Vec::new();
     for before in concerned(talk.chat, &incident).await? {
@@ -325,12 +326,7 @@ async fn resolve(talk: &Talk<'_>, actor: &Actor, id: &TargetId, word: Resolution
 }
 
 /// An incident's card as it is now.
-pub async fn draw(
-    chat: &Chat,
-    subject: &str,
-    surface: SurfaceKind,
-    shared: bool,
-) -> Result<Option<Message>, Refusal> {
+pub async fn draw(chat: &Chat, subject: &str, surface: SurfaceKind, shared: bool) -> Result<Option<Message>, Refusal> {
     let store = &chat.flows.store;
     let Some(incident) = store.incident(&IncidentId::from(subject.to_owned())).await? else { return Ok(None) };
     let Some(card) = card(chat, &incident).await? else { return Ok(None) };

@@ -239,7 +239,8 @@ async fn use_named(talk: &Talk<'_>, typed: &str) -> Result<(), Refusal> {
     let typed = typed.trim();
     // "use here" means this chat.
     let unnamed = typed.is_empty() || typed.eq_ignore_ascii_case("here");
-    let named: Vec<_> = all.iter().filter(|(workspace, _)| workspace.name.to_lowercase() == typed.to_lowercase()).collect();
+    let named: Vec<_> =
+        all.iter().filter(|(workspace, _)| workspace.name.to_lowercase() == typed.to_lowercase()).collect();
     match named.as_slice() {
         [(workspace, _)] => return use_workspace(talk, workspace, false).await,
         [] if unnamed && talk.is_direct() => return workspaces(talk).await,
@@ -252,7 +253,8 @@ async fn use_named(talk: &Talk<'_>, typed: &str) -> Result<(), Refusal> {
         }
         _ => {}
     }
-    let far = |workspace: &Workspace| strsim::damerau_levenshtein(&workspace.name.to_lowercase(), &typed.to_lowercase());
+    let far =
+        |workspace: &Workspace| strsim::damerau_levenshtein(&workspace.name.to_lowercase(), &typed.to_lowercase());
     let nearest = all.iter().map(|(workspace, _)| workspace).min_by_key(|workspace| far(workspace));
     let nearest = nearest.filter(|workspace| named.is_empty() && far(workspace) <= 1 + typed.chars().count() / 4);
     let mut message = if named.is_empty() {
@@ -273,8 +275,7 @@ async fn use_named(talk: &Talk<'_>, typed: &str) -> Result<(), Refusal> {
 async fn use_workspace(talk: &Talk<'_>, workspace: &Workspace, instead: bool) -> Result<(), Refusal> {
     let flows = &talk.chat.flows;
     let identity = talk.identity.as_ref().ok_or(NO_WORKSPACE)?;
-    let actor =
-        Actor { person: identity.person.clone(), workspace: workspace.id.clone(), place: talk.place.clone() };
+    let actor = Actor { person: identity.person.clone(), workspace: workspace.id.clone(), place: talk.place.clone() };
     let message = if talk.is_direct() {
         flows.use_workspace(&actor).await?;
         Message::text(texts::in_use(workspace))
@@ -285,7 +286,11 @@ async fn use_workspace(talk: &Talk<'_>, workspace: &Workspace, instead: bool) ->
         flows.bind_chat(&actor).await?;
         Message::text(texts::bound(workspace))
     };
-    if instead { talk.instead(message).await? } else { talk.say(message).await? };
+    if instead {
+        talk.instead(message).await?
+    } else {
+        talk.say(message).await?
+    };
     Ok(())
 }
 
@@ -376,7 +381,8 @@ async fn invite(talk: &Talk<'_>, role: Option<Role>) -> Result<(), Refusal> {
     let now = flows.clock.now();
     let link = telegram_link(flows, &code);
     // The console is the operator's own.
-    let surfaces: Vec<&str> = talk.chat.surfaces.keys().filter(|kind| **kind != SurfaceKind::Console).map(|kind| kind.as_str()).collect();
+    let surfaces: Vec<&str> =
+        talk.chat.surfaces.keys().filter(|kind| **kind != SurfaceKind::Console).map(|kind| kind.as_str()).collect();
     let way = texts::Way {
         code: &code,
         link: link.as_deref(),
@@ -449,7 +455,9 @@ fn fitting<'a>(members: &'a [(Member, Vec<IdentityRow>)], me: &PersonId, typed: 
     let of = |fits: &dyn Fn(&str) -> bool| {
         let fitting = members.iter().filter(|(member, identities)| {
             let handles = identities.iter().flat_map(|row| [Some(&row.name), row.handle.as_ref()]).flatten();
-            fits(member.person.as_str()) || fits(&member.name.to_lowercase()) || handles.into_iter().any(|name| fits(&name.to_lowercase()))
+            fits(member.person.as_str())
+                || fits(&member.name.to_lowercase())
+                || handles.into_iter().any(|name| fits(&name.to_lowercase()))
         });
         fitting.map(|(member, _)| member).collect::<Vec<_>>()
     };
@@ -479,7 +487,9 @@ async fn one_member(
     let (text, offered) = match fit.as_slice() {
         [one] => return Ok(Some((*one).clone())),
         [] => {
-            let far = |member: &Member| strsim::damerau_levenshtein(&member.name.to_lowercase(), &typed.trim().to_lowercase());
+            let far = |member: &Member| {
+                strsim::damerau_levenshtein(&member.name.to_lowercase(), &typed.trim().to_lowercase())
+            };
             let nearest = members.iter().map(|(member, _)| member).min_by_key(|member| far(member));
             let nearest = nearest.filter(|member| far(member) <= 1 + typed.chars().count() / 4);
             (texts::unknown(typed, nearest.map(|member| member.name.as_str())), nearest.into_iter().collect())
@@ -526,7 +536,8 @@ pub async fn completions(chat: &Chat, actor: &Actor, typed: &str) -> Result<Vec<
     let typed = typed.trim().trim_start_matches('@').to_lowercase();
     let fits = |(member, identities): &&(Member, Vec<IdentityRow>)| {
         let handles = identities.iter().filter_map(|row| row.handle.as_ref());
-        member.name.to_lowercase().contains(&typed) || handles.into_iter().any(|handle| handle.to_lowercase().contains(&typed))
+        member.name.to_lowercase().contains(&typed)
+            || handles.into_iter().any(|handle| handle.to_lowercase().contains(&typed))
     };
     let choice = |(member, _): &(Member, Vec<IdentityRow>)| Choice {
         label: format!("{}, {}", super::texts::name(&member.name), member.role.as_str()),

@@ -9,11 +9,11 @@ use super::incidents::{Cause, Kind};
 use super::keepalive::Freshness;
 use super::{Actor, Flows, Refusal};
 use crate::domain::account::{Account, AccountStatus, Grant};
+use crate::domain::clock;
 use crate::domain::fault::Fault;
 use crate::domain::id::{PostId, TargetId};
 use crate::domain::post::{Options, Post, Posted, Sending, Target, TargetStatus};
 use crate::domain::workspace::Role;
-use crate::domain::clock;
 use crate::platforms::{App, Credentials, Delivery, File, Finding, Prepared, Recovery, Sent};
 use crate::store::Claimed;
 

@@ -159,7 +159,8 @@ impl Store {
     pub async fn horizons(&self, workspace: &WorkspaceId) -> Result<Vec<Horizon>> {
         let rows = all!(db self; (GrantId, String, Option<i64>); "select id, app, expires_at from grants where workspace = $1",
             workspace.clone())?;
-        let horizon = |(grant, app, expires_at): (_, _, Option<i64>)| Horizon { grant, app, expires_at: expires_at.map(time) };
+        let horizon =
+            |(grant, app, expires_at): (_, _, Option<i64>)| Horizon { grant, app, expires_at: expires_at.map(time) };
         Ok(rows.into_iter().map(horizon).collect())
     }
 

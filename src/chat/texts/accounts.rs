@@ -110,7 +110,9 @@ impl Seen {
 pub fn label(account: &Account, platform: &str) -> String {
     let shown = name(&account.name);
     match account.handle.as_deref().map(name) {
-        Some(handle) if shown.trim_start_matches('@').eq_ignore_ascii_case(&handle) => format!("@{handle} on {platform}"),
+        Some(handle) if shown.trim_start_matches('@').eq_ignore_ascii_case(&handle) => {
+            format!("@{handle} on {platform}")
+        }
         Some(handle) => format!("{shown} (@{handle} on {platform})"),
         None => format!("{shown} ({platform})"),
     }
@@ -452,6 +454,9 @@ mod tests {
         let revoked = Some(Err(Fault::transient("it is away")));
         let done = Disconnected { account: account("A", None), dropped: vec![3], revoked };
         let said = disconnected("A", "Bluesky", &done).plain;
-        assert!(said.contains("Post 3 no longer goes there.") && said.contains("remove trypost there yourself"), "{said}");
+        assert!(
+            said.contains("Post 3 no longer goes there.") && said.contains("remove trypost there yourself"),
+            "{said}"
+        );
     }
 }

@@ -57,10 +57,18 @@ pub fn overview(workspace: &str, accounts: usize, well: usize, role: Role) -> Te
     push_workspace(&mut text, workspace);
     if accounts == 0 {
         text.push(" has no accounts yet. ");
-        text.push(if role >= Role::Admin { "/connect adds the first one." } else { "An admin can /connect the first one." });
+        text.push(if role >= Role::Admin {
+            "/connect adds the first one."
+        } else {
+            "An admin can /connect the first one."
+        });
         return text;
     }
-    text.push(&format!(": {}, {}. ", super::counted(accounts, "account"), super::accounts::how_many_well(accounts, well)));
+    text.push(&format!(
+        ": {}, {}. ",
+        super::counted(accounts, "account"),
+        super::accounts::how_many_well(accounts, well)
+    ));
     text.push(if role >= Role::Member {
         "Send me a message in our direct chat, and it becomes a post. /accounts, /drafts and /help show the rest."
     } else {
@@ -78,7 +86,8 @@ pub fn wrong_code() -> &'static str {
 pub fn all(role: Option<Role>) -> Message {
     let mut text = Text::default();
     for (topic, heading) in TOPICS {
-        let mut commands = catalogue::all().filter(|command| command.topic == topic && allows(command, role)).peekable();
+        let mut commands =
+            catalogue::all().filter(|command| command.topic == topic && allows(command, role)).peekable();
         if commands.peek().is_none() {
             continue;
         }
@@ -129,7 +138,10 @@ mod tests {
         let said = |role| all(role).text.plain;
         assert!(said(Some(Role::Owner)).contains("/connect · Connect an account"));
         let viewer = said(Some(Role::Viewer));
-        assert!(viewer.contains("/accounts") && !viewer.contains("/connect") && !viewer.contains("/timezone"), "{viewer}");
+        assert!(
+            viewer.contains("/accounts") && !viewer.contains("/connect") && !viewer.contains("/timezone"),
+            "{viewer}"
+        );
         assert!(!said(None).contains("Accounts"));
     }
 
@@ -143,6 +155,8 @@ mod tests {
         let said = one(&connect, Some(Role::Member)).text.plain;
         assert!(said.starts_with("/connect [platform] [instance]\nConnect an account.\nplatform: Where"), "{said}");
         assert!(said.ends_with("Only an admin can use it, and you are a member here."), "{said}");
-        assert!(one(&catalogue::find("invite").unwrap(), None).text.plain.contains("(viewer, member, admin, owner, me)"));
+        assert!(
+            one(&catalogue::find("invite").unwrap(), None).text.plain.contains("(viewer, member, admin, owner, me)")
+        );
     }
 }

@@ -430,7 +430,11 @@ mod tests {
         );
         one.operator = Some(vec!["◐ set-up".to_owned()]);
         let said = health(&one).plain;
-        assert!(said.contains("○ (the token was refused)") && said.contains("DISCORD_BOT_TOKEN") && said.ends_with("◐ set-up"));
+        assert!(
+            said.contains("○ (the token was refused)")
+                && said.contains("DISCORD_BOT_TOKEN")
+                && said.ends_with("◐ set-up")
+        );
     }
 
     #[test]
@@ -439,7 +443,9 @@ mod tests {
         let said = alerts("Blue", None, true, &["Ops (Telegram)".to_owned()], &wanted).plain;
         assert_eq!(said, "Alerts of Blue go to this chat and Ops (Telegram).\nI warn of lost accounts.");
         let none = alerts("Blue", Some("Done."), false, &[], &[(Kind::AccountLost, false)]).plain;
-        assert!(none.starts_with("Done.\n\nAlerts of Blue go to its owners' direct chats") && none.ends_with("of nothing."));
+        assert!(
+            none.starts_with("Done.\n\nAlerts of Blue go to its owners' direct chats") && none.ends_with("of nothing.")
+        );
         assert!(unknown_alert("x").contains("account_lost and post_unconfirmed"));
     }
 }

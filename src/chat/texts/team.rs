@@ -205,7 +205,8 @@ pub fn invite(workspace: &str, role: Role, way: Way<'_>) -> Text {
 
 /// A code that links the asker's other account.
 pub fn invite_self(way: Way<'_>) -> Text {
-    let mut text = Text::from("Use this with your own second account, and I know that both are you. Give it to nobody else.");
+    let mut text =
+        Text::from("Use this with your own second account, and I know that both are you. Give it to nobody else.");
     push_way(&mut text, way);
     text
 }
