@@ -4,7 +4,7 @@
 use super::super::{Actor, Flows, Refusal};
 use crate::domain::Secret;
 use crate::domain::id::{AttemptId, PersonId};
-use crate::store::Attempt;
+use crate::store::{Attempt, Place};
 
 impl Flows {
     /// The open attempt that a code in a chat of this surface belongs to.
@@ -34,7 +34,16 @@ impl Flows {
             Some(attempt) => attempt,
             None => {
                 let Some(workspace) = self.store.current_workspace(person).await? else { return Ok(None) };
-                let Some(chat) = self.direct_place(person).await? else { return Ok(None) };
+                // Where they promoted it; they may have other surfaces, too.
+                let here = self.store.identities(person).await?.into_iter().find(|one| one.surface == surface);
+                let here = here
+                    .and_then(|one| Some(Place { surface: one.surface, chat: one.direct_chat?, topic: String::new() }));
+                let Some(chat) = (match here {
+                    Some(place) => Some(place),
+                    None => self.direct_place(person).await?,
+                }) else {
+                    return Ok(None);
+                };
                 let actor = Actor { person: person.clone(), workspace, place: chat.clone() };
                 let started = match self.connect(&actor, platform, None, None).await {
                     Ok(started) => started,

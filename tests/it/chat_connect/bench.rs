@@ -320,7 +320,6 @@ pub struct Bench {
     pub flows: Arc<Flows>,
     pub chat: Arc<Chat>,
     pub workspace: WorkspaceId,
-    pub ana: PersonId,
     networks: BTreeMap<SurfaceKind, Arc<Network>>,
     clock: Arc<Hand>,
     browser: Browser,
@@ -402,7 +401,7 @@ impl Bench {
         }
         let browser = Browser::new(&gateway.url()).unwrap();
         let count = AtomicU64::new(1);
-        Self { gateway, flows, chat, workspace, ana, networks, clock, browser, lifecycle, count, files }
+        Self { gateway, flows, chat, workspace, networks, clock, browser, lifecycle, count, files }
     }
 
     pub fn network(&self, kind: SurfaceKind) -> &Network {

@@ -36,7 +36,7 @@ async fn with_mastodon() -> (Bench, Mastodon) {
 async fn connect_mastodon(w: &Bench, seat: &Seat) -> Shown {
     let link = w.say(seat, &format!("/connect mastodon {HOST}")).await;
     w.consent("mastodon", link.link("Connect Mastodon").unwrap(), approve("ana")).await;
-    w.network(seat.chat.surface).wait(&seat.chat.id, "Connect ana").await;
+    w.network(seat.chat.surface).wait(&seat.chat.id, "Connect Ana").await;
     w.press(seat, "Connect").await
 }
 
@@ -62,13 +62,13 @@ async fn mastodon_is_connected_at_the_console() {
     let url = link.link("Connect Mastodon").unwrap();
     let before = w.network(SurfaceKind::Console).all("console").len();
     assert!(matches!(w.consent("mastodon", url, approve("ana")).await, Returned::Found { .. }));
-    let found = w.network(SurfaceKind::Console).wait("console", "Connect ana").await;
+    let found = w.network(SurfaceKind::Console).wait("console", "Connect Ana").await;
     assert!(found.says().contains("(@ana@m.example, profile on m.example) on Mastodon to My team?"), "{found:?}");
     assert_eq!(found.id, link.id, "the card is edited in place");
     assert!(w.flows.store.accounts(&w.workspace).await.unwrap().is_empty(), "nothing before the press");
 
     let done = w.press(&ana, "Connect").await;
-    assert!(done.says().starts_with("● ana (Mastodon) is connected to My team."), "{}", done.says());
+    assert!(done.says().starts_with("● Ana (Mastodon) is connected to My team."), "{}", done.says());
     assert!(done.says().contains("Alerts go to: this chat."), "{}", done.says());
     assert_eq!(w.network(SurfaceKind::Console).all("console").len(), before, "one message per thing");
     let accounts = w.flows.store.accounts(&w.workspace).await.unwrap();
@@ -77,7 +77,7 @@ async fn mastodon_is_connected_at_the_console() {
 
     // Old buttons answer with what is true now.
     for label in ["Connect", "Cancel"] {
-        assert!(w.press_on(&ana, &found, label).await.says().starts_with("● ana"), "{label}");
+        assert!(w.press_on(&ana, &found, label).await.says().starts_with("● Ana"), "{label}");
     }
     // The same account again is renewed, not doubled.
     let link = w.say(&ana, "/connect m.example").await;
@@ -136,7 +136,7 @@ async fn no_and_too_late_are_told_with_a_way_on() {
     // A pick that is left lying is over, too.
     let link = w.say(&ana, "/connect mastodon m.example").await;
     w.consent("mastodon", link.link("Connect Mastodon").unwrap(), approve("ana")).await;
-    w.network(SurfaceKind::Console).wait("console", "Connect ana").await;
+    w.network(SurfaceKind::Console).wait("console", "Connect Ana").await;
     w.pass(61);
     let late = w.press(&ana, "Connect").await;
     assert!(late.says().contains("waited too long"), "{}", late.says());
@@ -152,10 +152,10 @@ async fn of_two_confirmations_one_connects() {
     let ana = console();
     let link = w.say(&ana, "/connect mastodon m.example").await;
     w.consent("mastodon", link.link("Connect Mastodon").unwrap(), approve("ana")).await;
-    let found = w.network(SurfaceKind::Console).wait("console", "Connect ana").await;
+    let found = w.network(SurfaceKind::Console).wait("console", "Connect Ana").await;
     let (one, other) = tokio::join!(w.press_on(&ana, &found, "Connect"), w.press_on(&ana, &found, "Connect"));
     for shown in [one, other] {
-        assert!(shown.says().starts_with("● ana"), "{}", shown.says());
+        assert!(shown.says().starts_with("● Ana"), "{}", shown.says());
     }
     assert_eq!(w.flows.store.accounts(&w.workspace).await.unwrap().len(), 1);
 }
@@ -179,9 +179,9 @@ async fn in_a_telegram_group_the_link_is_the_askers_alone() {
     assert!(notice.says().contains("I sent you the link, Ana"), "{}", notice.says());
     let link = telegram.last("7");
     w.consent("mastodon", link.link("Connect Mastodon").unwrap(), approve("ana")).await;
-    telegram.wait("7", "Connect ana").await;
+    telegram.wait("7", "Connect Ana").await;
     w.press(&direct(SurfaceKind::Telegram), "Connect").await;
-    telegram.wait("-5", "● ana (Mastodon)").await;
+    telegram.wait("-5", "● Ana (Mastodon)").await;
     // The group was asked in, so alerts go there.
     let alerts = w.flows.store.alert_chats(&w.workspace).await.unwrap();
     assert_eq!(alerts.iter().map(|chat| chat.place.chat.as_str()).collect::<Vec<_>>(), ["-5"]);
@@ -265,12 +265,12 @@ async fn what_was_not_given_is_named_and_strangers_are_noticed() {
     server.add_user("eve");
     connect_mastodon(&w, &ana).await;
     let link = w.say(&ana, "/reconnect ana").await;
-    assert!(link.says().starts_with("To bring ana back: open m.example and agree as @ana@m.example."), "{link:?}");
+    assert!(link.says().starts_with("To bring Ana back: open m.example and agree as @ana@m.example."), "{link:?}");
     w.consent("mastodon", link.link("Reconnect Mastodon").unwrap(), approve("eve")).await;
     let found = w.network(SurfaceKind::Console).wait("console", "agreed as someone else").await;
-    assert_eq!(found.labels(), ["Connect it as new", "Try again as ana", "Cancel"]);
+    assert_eq!(found.labels(), ["Connect it as new", "Try again as Ana", "Cancel"]);
     let done = w.press(&ana, "Connect it as new").await;
-    assert!(done.says().starts_with("● eve (Mastodon)"), "{}", done.says());
+    assert!(done.says().starts_with("● Eve (Mastodon)"), "{}", done.says());
     assert_eq!(w.flows.store.accounts(&w.workspace).await.unwrap().len(), 3);
 }
 
