@@ -5,4 +5,5 @@
 mod architecture;
 mod contract;
 mod peers;
+mod store;
 mod support;
