@@ -244,6 +244,7 @@ impl App {
             },
             replica: token(&*parts.entropy),
             wake: Wake::default(),
+            started_at: parts.clock.now(),
         });
         let (mut surfaces, telegram) = surfaces(config, budget);
         if let Some(console) = parts.console {

@@ -22,6 +22,17 @@ pub struct NewGrant {
     pub tokens: Tokens,
 }
 
+/// When a grant ends, without its tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Horizon {
+    /// The grant.
+    pub grant: GrantId,
+    /// The app that was consented to: a client id, or an instance's host.
+    pub app: String,
+    /// When the access token ends.
+    pub expires_at: Option<Timestamp>,
+}
+
 #[derive(FromRow)]
 struct Row {
     id: GrantId,
@@ -147,6 +158,15 @@ impl Store {
         let rows = all!(db self; (GrantId,); "select id from grants where dead_since is null and expires_at < $1
             order by expires_at limit $2", millis(before), most)?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// When the grants of a workspace end; nothing is unsealed.
+    pub async fn horizons(&self, workspace: &WorkspaceId) -> Result<Vec<Horizon>> {
+        let rows = all!(db self; (GrantId, String, Option<i64>); "select id, app, expires_at from grants where workspace = $1",
+            workspace.clone())?;
+        let horizon =
+            |(grant, app, expires_at): (_, _, Option<i64>)| Horizon { grant, app, expires_at: expires_at.map(time) };
+        Ok(rows.into_iter().map(horizon).collect())
     }
 
     /// Drops a grant that no account leans on any more.

@@ -350,6 +350,14 @@ impl Store {
         Ok(())
     }
 
+    /// A person's direct chats no longer get a workspace's alerts: they left it.
+    pub async fn release_direct_chats(&self, workspace: &WorkspaceId, person: &PersonId) -> Result<()> {
+        exec!(db self; "update chats set workspace = null, alerts = $1 where workspace = $2 and kind = 'direct' and exists
+            (select 1 from identities i where i.person = $3 and i.surface = chats.surface and i.direct_chat = chats.remote_id)",
+            false, workspace.clone(), person.clone())?;
+        Ok(())
+    }
+
     /// The chats that a workspace's alerts go to.
     pub async fn alert_chats(&self, workspace: &WorkspaceId) -> Result<Vec<ChatRow>> {
         let sql = sqlx::AssertSqlSafe(format!("{CHAT} where workspace = $1 and alerts = $2 order by id"));
