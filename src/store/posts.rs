@@ -4,7 +4,7 @@ use sqlx::FromRow;
 
 use super::{Result, Store, StoreError, Tx, all, exec, json, millis, on_db, on_tx, one, text, time, word};
 use crate::domain::id::{AccountId, PersonId, PostId, TargetId, WorkspaceId};
-use crate::domain::post::{Media, MediaKind, Options, Post, PostStatus, RichText, TargetStatus, status_of};
+use crate::domain::post::{Media, MediaKind, Missing, Options, Post, PostStatus, RichText, TargetStatus, status_of};
 
 /// A draft to be stored.
 #[derive(Clone, Debug)]
@@ -29,6 +29,7 @@ struct Row {
     author: PersonId,
     body: String,
     options: String,
+    missing: String,
     status: String,
     created_at: i64,
     published_at: Option<i64>,
@@ -46,7 +47,8 @@ struct MediaRow {
     alt: Option<String>,
 }
 
-const SELECT: &str = "select id, workspace, number, author, body, options, status, created_at, published_at from posts";
+const SELECT: &str =
+    "select id, workspace, number, author, body, options, missing, status, created_at, published_at from posts";
 
 impl Store {
     async fn post_of(&self, row: Row) -> Result<Post> {
@@ -55,6 +57,7 @@ impl Store {
         Ok(Post {
             text: json("posts", row.id.as_str(), &row.body)?,
             options: json("posts", row.id.as_str(), &row.options)?,
+            missing: json("posts", row.id.as_str(), &row.missing)?,
             status: word("posts", row.id.as_str(), PostStatus::parse(&row.status), &row.status)?,
             media: media.into_iter().map(media_of).collect::<Result<_>>()?,
             id: row.id,
@@ -155,6 +158,29 @@ impl Store {
     pub async fn set_post_options(&self, id: &PostId, options: &Options) -> Result<bool> {
         let changed = exec!(db self; "update posts set options = $1, updated_at = $2 where id = $3 and status = 'draft'",
             text(options), self.now(), id.clone())?;
+        Ok(changed > 0)
+    }
+
+    /// Notes a file that was sent for a draft and could not be taken; the same one is noted once. `false` when it is no
+    /// draft any more.
+    pub async fn add_missing(&self, id: &PostId, file: &Missing) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let row =
+            one!(tx &mut tx; (String,); "select missing from posts where id = $1 and status = 'draft'", id.clone())?;
+        let Some((known,)) = row else { return Ok(false) };
+        let mut missing: Vec<Missing> = json("posts", id.as_str(), &known)?;
+        if !missing.contains(file) {
+            missing.push(file.clone());
+        }
+        exec!(tx &mut tx; "update posts set missing = $1, updated_at = $2 where id = $3", text(&missing), self.now(), id.clone())?;
+        self.commit(tx, "add_missing").await?;
+        Ok(true)
+    }
+
+    /// Forgets the files that could not be taken: a person wants the draft as it is. `false` when it is no draft any more.
+    pub async fn forget_missing(&self, id: &PostId) -> Result<bool> {
+        let changed = exec!(db self; "update posts set missing = '[]', updated_at = $1 where id = $2 and status = 'draft'",
+            self.now(), id.clone())?;
         Ok(changed > 0)
     }
 

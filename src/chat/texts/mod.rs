@@ -16,6 +16,7 @@ use crate::flows::Refusal;
 pub mod accounts;
 pub mod connect;
 pub mod help;
+pub mod posts;
 pub mod run;
 pub mod team;
 

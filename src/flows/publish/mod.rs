@@ -8,7 +8,7 @@ use crate::domain::account::Account;
 use crate::domain::clock;
 use crate::domain::fault::Fault;
 use crate::domain::id::{PostId, TargetId};
-use crate::domain::post::{Options, Posted, TargetStatus};
+use crate::domain::post::{Options, PostStatus, Posted, TargetStatus};
 use crate::domain::workspace::Role;
 use crate::platforms::Credentials;
 use crate::store::Claimed;
@@ -19,10 +19,16 @@ impl Flows {
     /// Starts publishing a draft on its chosen accounts.
     pub async fn publish_now(&self, actor: &Actor, post: &PostId) -> Result<(), Refusal> {
         self.require(actor, Role::Member).await?;
-        self.own_post(actor, post).await?;
+        let known = self.own_post(actor, post).await?;
+        if known.status == PostStatus::Draft && !known.missing.is_empty() {
+            // All media or none: a file that could not be taken never makes a poorer post by itself.
+            let what = "A file that was sent for this post is not in it. Add it again, or say that it goes without.";
+            return Err(Refusal::BadInput(what.to_owned()));
+        }
         let problems = self.problems(post).await?;
         if let Some(problem) = problems.into_iter().find(|problem| problem.refused) {
-            return Err(Refusal::BadInput(format!("{}: {} {}", problem.account, problem.what, problem.fix)));
+            let name = problem.account.name;
+            return Err(Refusal::BadInput(format!("{name}: {}. {}", problem.what, problem.fix)));
         }
         if !self.store.start_publishing(post).await? {
             return Err(Refusal::TooLate);
@@ -32,13 +38,16 @@ impl Flows {
         Ok(())
     }
 
-    /// Publishes failed targets of a post again.
+    /// Publishes failed targets of a post again. What a person deleted or gave up stays as it is.
     pub async fn retry_post(&self, actor: &Actor, post: &PostId) -> Result<usize, Refusal> {
         self.require(actor, Role::Member).await?;
         self.own_post(actor, post).await?;
         let mut count = 0;
         for target in self.store.targets(post).await? {
-            if target.status == TargetStatus::Failed && self.store.retry_target(&target.id, false).await? {
+            if target.status == TargetStatus::Failed
+                && !target.is_closed()
+                && self.store.retry_target(&target.id, false).await?
+            {
                 count += 1;
             }
         }
@@ -66,8 +75,12 @@ impl Flows {
         Ok(())
     }
 
-    /// Deletes a published post wherever it is. Gives, per target, its account's name and what came of it.
-    pub async fn delete_post(&self, actor: &Actor, post: &PostId) -> Result<Vec<(String, Result<(), Fault>)>, Refusal> {
+    /// Deletes a published post wherever it is. Gives, per target, its account and what came of it.
+    pub async fn delete_post(
+        &self,
+        actor: &Actor,
+        post: &PostId,
+    ) -> Result<Vec<(Account, Result<(), Fault>)>, Refusal> {
         self.require(actor, Role::Member).await?;
         let post = self.own_post(actor, post).await?;
         let mut results = Vec::new();
@@ -78,7 +91,7 @@ impl Flows {
             if result.is_ok() {
                 self.store.forget_target(&target.id).await?;
             }
-            results.push((account.name, result));
+            results.push((account, result));
         }
         self.show(post.id.as_str()).await?;
         Ok(results)
