@@ -21,7 +21,7 @@ use crate::store::{Attempt, NewAccount, NewAttempt, NewGrant, Place, Stage};
 /// How long a link works.
 pub const LINK_LIFE: Duration = Duration::from_secs(15 * 60);
 /// How long a found account waits for the pick, counted from the link's end.
-const PICK_LIFE: Duration = Duration::from_secs(45 * 60);
+pub const PICK_LIFE: Duration = Duration::from_secs(45 * 60);
 
 /// The first answer to `/connect`.
 #[derive(Clone, Debug)]
@@ -136,6 +136,7 @@ struct KeptGrant {
 struct Carried {
     url: Option<Url>,
     keep: String,
+    link: String,
 }
 
 /// What a person can pick from.
@@ -210,7 +211,7 @@ impl Flows {
                 expires_at,
             })
             .await?;
-        let carried = Carried { url: begun.url, keep: begun.keep.expose().to_owned() };
+        let carried = Carried { url: begun.url, keep: begun.keep.expose().to_owned(), link: link.clone() };
         self.store.keep_for_attempt(&attempt, &sealed(&carried)).await?;
         let code = matches!(descriptor.entry, Entry::Bot).then_some(state);
         Ok(Started { attempt, link: self.page(&format!("connect/{link}")), code, expires_at })
@@ -268,7 +269,14 @@ impl Flows {
         })
     }
 
-    fn is_open(&self, attempt: &Attempt) -> bool {
+    /// The short link of an open attempt, for the asker's eyes alone: their card is drawn anew, also in another chat.
+    pub fn link_of(&self, attempt: &Attempt) -> Option<Url> {
+        let carried = attempt.keep.as_ref().filter(|_| self.is_open(attempt)).and_then(unsealed::<Carried>)?;
+        Some(self.page(&format!("connect/{}", carried.link)))
+    }
+
+    /// Whether the attempt's link and code still work.
+    pub fn is_open(&self, attempt: &Attempt) -> bool {
         attempt.stage == Stage::Open && attempt.expires_at > self.now()
     }
 
