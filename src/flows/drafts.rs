@@ -173,7 +173,7 @@ impl Flows {
         for aimed in self.aims(&post).await? {
             let Aimed { target, account, .. } = aimed;
             let platform = &self.platform_of(&account.platform)?.platform;
-            let options = merged(&post.options, &target.options);
+            let mut options = merged(&post.options, &target.options);
             let mut add = |refused, what: String, fix: String| {
                 problems.push(DraftProblem { account: account.name.clone(), refused, what, fix });
             };
@@ -182,6 +182,9 @@ impl Flows {
             }
             if platform.descriptor().needs_place && options.place.is_none() {
                 add(true, "no channel is chosen.".to_owned(), "Choose one.".to_owned());
+            }
+            if !platform.descriptor().content_warning && options.content_warning.take().is_some() {
+                add(false, "it has no content warnings: the whole post is seen at once.".to_owned(), String::new());
             }
             for problem in text::preflight(&platform.limits(&account.meta), &post.text, &post.media, &options) {
                 add(problem.severity == Severity::Refused, problem.what, problem.fix);
