@@ -96,11 +96,16 @@ impl Store {
         let extra = self.seal_some("grants", id.as_str(), "sealed_extra", new.tokens.extra.as_ref())?;
         let (expires, refresh_expires) = (new.tokens.expires_at.map(millis), new.tokens.refresh_expires_at.map(millis));
         if fresh {
-            exec!(db self; "insert into grants (id, workspace, platform, app, remote_user, sealed_access, sealed_refresh,
+            let added = exec!(db self; "insert into grants (id, workspace, platform, app, remote_user, sealed_access, sealed_refresh,
                 sealed_extra, expires_at, refresh_expires_at, version, created_at)
-                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11)",
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11)
+                on conflict (workspace, platform, app, remote_user) do nothing",
                 id.clone(), new.workspace.clone(), new.platform.clone(), new.app.clone(), new.remote_user.clone(),
                 access, refresh, extra, expires, refresh_expires, self.now())?;
+            if added == 0 {
+                // Another task stored this consent meanwhile; the tokens are sealed anew for that row.
+                return Box::pin(self.save_grant(new)).await;
+            }
         } else {
             exec!(db self; "update grants set sealed_access = $1, sealed_refresh = coalesce($2, sealed_refresh),
                 sealed_extra = coalesce($3, sealed_extra), expires_at = $4, refresh_expires_at = $5, version = version + 1,

@@ -6,4 +6,5 @@ mod architecture;
 mod chat_connect;
 mod contract;
 mod peers;
+mod store;
 mod support;
