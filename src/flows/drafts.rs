@@ -194,7 +194,7 @@ impl Flows {
         for aimed in self.aims(&post).await? {
             let Aimed { target, account, .. } = aimed;
             let platform = &self.platform_of(&account.platform)?.platform;
-            let mut options = merged(&post.options, &target.options);
+            let options = merged(&post.options, &target.options);
             let mut add = |refused, what: String, fix: String| {
                 problems.push(DraftProblem { account: account.clone(), refused, what, fix });
             };
