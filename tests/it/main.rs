@@ -4,6 +4,7 @@
 
 mod architecture;
 mod chat_connect;
+mod chat_posts;
 mod contract;
 mod peers;
 mod store;
