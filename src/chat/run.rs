@@ -13,7 +13,7 @@ use super::{Action, Canvas, Chat, Talk, accounts};
 use crate::domain::account::{Account, AccountStatus};
 use crate::domain::id::{AccountId, GrantId, IncidentId, TargetId};
 use crate::domain::post::{PostStatus, TargetStatus};
-use crate::domain::workspace::{Role, Workspace};
+use crate::domain::workspace::Workspace;
 use crate::flows::incidents::{Cause, Kind};
 use crate::flows::publish::Resolution;
 use crate::flows::{Actor, Refusal};
