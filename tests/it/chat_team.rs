@@ -1,4 +1,5 @@
 //! The chat about accounts, people, alerts and help: the real room over a real database, asked as surfaces ask.
+//! Long because each test tells one whole conversation.
 
 use std::time::{Duration, Instant};
 

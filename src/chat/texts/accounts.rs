@@ -1,4 +1,5 @@
-//! How connected accounts are told: their lines, their cards, and what came of checking and disconnecting. Pure.
+//! How connected accounts are told: their lines, their cards, and what came of checking and disconnecting. Pure. Long
+//! because the sentences' tests stand beside them.
 
 use std::cmp::Ordering;
 

@@ -1,5 +1,5 @@
 //! A chat room without networks: the real flows and store, one platform whose answers the test decides, and surfaces
-//! that note what was said.
+//! that note what was said. Long because three traits are played in full.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
