@@ -588,7 +588,16 @@ impl Flows {
             Some(attempt) => attempt,
             None => {
                 let Some(workspace) = self.store.current_workspace(person).await? else { return Ok(None) };
-                let Some(chat) = self.direct_place(person).await? else { return Ok(None) };
+                // Where they promoted it; they may have other surfaces, too.
+                let here = self.store.identities(person).await?.into_iter().find(|one| one.surface == surface);
+                let here = here
+                    .and_then(|one| Some(Place { surface: one.surface, chat: one.direct_chat?, topic: String::new() }));
+                let Some(chat) = (match here {
+                    Some(place) => Some(place),
+                    None => self.direct_place(person).await?,
+                }) else {
+                    return Ok(None);
+                };
                 let actor = Actor { person: person.clone(), workspace, place: chat.clone() };
                 let started = match self.connect(&actor, platform, None, None).await {
                     Ok(started) => started,

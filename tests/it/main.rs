@@ -4,6 +4,7 @@
 
 mod architecture;
 mod chat_team;
+mod chat_connect;
 mod contract;
 mod peers;
 mod support;
