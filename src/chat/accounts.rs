@@ -1,5 +1,6 @@
 //! Commands and buttons about connected accounts: the list, one account's card, switching, checking, disconnecting.
-//! What they mean is in `flows`; how they are told is in `texts`.
+//! What they mean is in `flows`; how they are told is in `texts`. Long because every command has its button, and both
+//! draw the same cards.
 
 use bots::{Button, Choice, Message, MessageRef};
 use futures::StreamExt;

@@ -4,6 +4,7 @@
 
 use bots::{Button, Choice, Field, Form, Incoming, Message, SurfaceKind, UpdateKind};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::texts::team as texts;
 use super::{Action, Canvas, Chat, Talk};
@@ -361,12 +362,18 @@ async fn delete(talk: &Talk<'_>, actor: &Actor, workspace: &Workspace, typed: &s
     Ok(())
 }
 
-/// A link that opens the bot's chat on Telegram with a code, where the bot's name is known.
-fn telegram_link(flows: &Flows, code: &str) -> Option<String> {
-    let surface = SurfaceKind::Telegram.as_str();
-    let offered = flows.platforms.iter().find(|offered| offered.platform.descriptor().bot == Some(surface))?;
-    let name = offered.app.bot_name.as_deref().filter(|name| !name.is_empty())?;
-    Some(format!("https://t.me/{name}?start={code}"))
+/// A link that opens the bot's chat on Telegram with a code (core.telegram.org/api/links): by the name that was set, else
+/// by the one that the surface has.
+async fn telegram_link(chat: &Chat, code: &str) -> Option<String> {
+    let surface = chat.surfaces.get(&SurfaceKind::Telegram)?;
+    let word = Some(SurfaceKind::Telegram.as_str());
+    let offered = chat.flows.platforms.iter().find(|offered| offered.platform.descriptor().bot == word);
+    let name = match offered.and_then(|offered| offered.app.bot_name.clone()).filter(|name| !name.is_empty()) {
+        Some(name) => name,
+        None => surface.identity().await.ok()?.handle,
+    };
+    let url = Url::parse(&format!("https://t.me/{name}?start={code}")).ok()?;
+    Some(chat.flows.http.link(&url).to_string())
 }
 
 /// Makes a code and gives it to the asker alone. With a role it invites; without, it links their second account.
@@ -379,7 +386,7 @@ async fn invite(talk: &Talk<'_>, role: Option<Role>) -> Result<(), Refusal> {
         None => flows.invite_self(&actor).await?,
     };
     let now = flows.clock.now();
-    let link = telegram_link(flows, &code);
+    let link = telegram_link(talk.chat, &code).await;
     // The console is the operator's own.
     let surfaces: Vec<&str> =
         talk.chat.surfaces.keys().filter(|kind| **kind != SurfaceKind::Console).map(|kind| kind.as_str()).collect();

@@ -1,4 +1,5 @@
-//! How connected accounts are told: their lines, their cards, and what came of checking and disconnecting. Pure.
+//! How connected accounts are told: their lines, their cards, and what came of checking and disconnecting. Pure. Long
+//! because the sentences' tests stand beside them.
 
 use std::cmp::Ordering;
 
@@ -95,7 +96,7 @@ impl Seen {
                     words.push(format!("shaky {}: I keep trying", since(at)));
                 } else if account.is_active {
                     words.push(match self.horizon {
-                        Horizon::Endless => "has no end".to_owned(),
+                        Horizon::Endless => "does not end".to_owned(),
                         Horizon::Renews(_) => "renews itself".to_owned(),
                         Horizon::Ends(at) => format!("until {}", day(at, hour.zone, hour.now)),
                     });
@@ -166,16 +167,19 @@ pub fn card(seen: &Seen, news: Option<&str>, waiting: &[i64], hour: Hour<'_>) ->
         text.push(news).push("\n\n");
     }
     text.push(seen.mark()).push(" ").bold(&seen.label()).push(&format!(", {}", seen.noun));
-    text.push("\n").push(&sentence(&seen.state(hour)));
+    text.push("\n");
+    if !seen.is_well() || !account.is_active {
+        text.push(&sentence(&seen.state(hour))).push(" ");
+    }
     if account.status == AccountStatus::Connected {
-        text.push(" ").push(&match seen.horizon {
+        text.push(&match seen.horizon {
             Horizon::Endless => "The connection holds until somebody takes it away.".to_owned(),
             Horizon::Renews(None) => "I renew the sign-in by myself.".to_owned(),
             Horizon::Renews(Some(at)) => format!("The sign-in ends {}; I renew it by myself.", hour.moment(at)),
             Horizon::Ends(at) => format!("The sign-in ends {}, and must be given again then.", hour.moment(at)),
         });
     } else if let Some(why) = &account.why {
-        text.push(" ").push(&super::because(why, account.fix.as_deref().unwrap_or_default()));
+        text.push(&super::because(why, account.fix.as_deref().unwrap_or_default()));
     }
     if !waiting.is_empty() {
         text.push(&format!("\n{} on the way to it.", posts(waiting)));

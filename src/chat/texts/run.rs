@@ -1,5 +1,5 @@
 //! How alerts, the zone, health and incidents are told. Pure. Cards tell moments, never how long ago they were: a card
-//! is redrawn only when something changed.
+//! is redrawn only when something changed. Long because the sentences' tests stand beside them.
 
 use std::time::Duration;
 

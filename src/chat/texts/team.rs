@@ -131,8 +131,8 @@ pub fn unknown_workspace(typed: &str, nearest: Option<&str>) -> String {
 pub fn ask_delete(workspace: &Workspace, accounts: usize, members: usize) -> Text {
     let mut text = Text::from("Delete ");
     push_workspace(&mut text, &workspace.name).push(&format!(
-        "? Its {} are forgotten here with all drafts and the history of posts, and {} lose it. What was published stays \
-         where it is. This can't be undone.",
+        "? {}, all drafts and the history of posts are forgotten here, for {}. What was published stays where it is. This \
+         can't be undone.",
         counted(accounts, "account"),
         counted(members, "member"),
     ));
