@@ -229,6 +229,7 @@ create table posts (
     album text,
     body text not null,
     options text not null,
+    missing text not null default '[]',
     status text not null,
     created_at bigint not null,
     updated_at bigint not null,

@@ -29,6 +29,8 @@ fn descriptor(needed: &'static [&'static str]) -> Descriptor {
         needs_place: false,
         visibility: &[],
         content_warning: false,
+        language: false,
+        silent: false,
         deletable: Deletable::Always,
         hint: "",
         setup: &[],

@@ -186,6 +186,15 @@ words!(TargetStatus {
 });
 words!(MediaKind { Image = "image", Animation = "animation", Video = "video" });
 
+/// A file that somebody sent for a post and that is not in it. A post that lacks a file does not go out by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// What the person calls it.
+    pub name: String,
+    /// Why it is not there and what to do, in plain words.
+    pub why: String,
+}
+
 /// A post.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Post {
@@ -201,6 +210,8 @@ pub struct Post {
     pub text: RichText,
     /// The files, in order.
     pub media: Vec<Media>,
+    /// Files that were sent for it and could not be taken; a person decides before it goes out.
+    pub missing: Vec<Missing>,
     /// Choices for all accounts.
     pub options: Options,
     /// Where it stands.
@@ -250,6 +261,18 @@ pub struct Target {
     pub note: Option<String>,
     /// Failed tries in a row.
     pub tries: i64,
+}
+
+/// [`Target::why`] of what a person deleted after it was published.
+pub const DELETED: &str = "deleted";
+/// [`Target::why`] of an unconfirmed send that a person gave up.
+pub const GIVEN_UP: &str = "given up";
+
+impl Target {
+    /// Whether it ended by a person's word: deleted, or given up. A retry of the post must not send it again.
+    pub fn is_closed(&self) -> bool {
+        self.status == TargetStatus::Failed && matches!(self.why.as_deref(), Some(DELETED | GIVEN_UP))
+    }
 }
 
 /// A send whose answer has not been recorded.

@@ -1,13 +1,15 @@
 //! Drafts: what people write before it is published, and what each platform would say to it.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::publish::merged;
 use super::{Actor, Flows, Refusal};
 use crate::domain::account::{Account, AccountStatus};
 use crate::domain::id::{AccountId, PostId, TargetId};
-use crate::domain::post::{Options, Post, RichText, Target};
+use crate::domain::post::{Missing, Options, Post, RichText, Target};
 use crate::domain::workspace::Role;
+use crate::platforms::Descriptor;
 use crate::platforms::media::{self, Caps};
 use crate::platforms::text::{self, Severity};
 use crate::store::Draft;
@@ -15,8 +17,8 @@ use crate::store::Draft;
 /// What a platform would say to a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DraftProblem {
-    /// The account's name.
-    pub account: String,
+    /// The account.
+    pub account: Account,
     /// Whether it would be refused; else we adapt it.
     pub refused: bool,
     /// What is wrong, with numbers.
@@ -79,7 +81,7 @@ impl Flows {
         let caps = Caps { image_bytes: self.settings.image_bytes, video_bytes: self.settings.video_bytes };
         let mut probed = media::probe(file, caps)
             .await
-            .map_err(|unusable| Refusal::BadInput(format!("{} {}", unusable.what, unusable.fix)))?;
+            .map_err(|unusable| Refusal::BadInput(format!("{}. {}", unusable.what, unusable.fix)))?;
         probed.alt = alt.filter(|alt| !alt.trim().is_empty());
         let home = self.settings.media_dir.join(&probed.sha256);
         keep_file(file, &home).await.map_err(|error| disk(&error))?;
@@ -88,6 +90,20 @@ impl Flows {
             return Err(Refusal::TooLate);
         }
         Ok(())
+    }
+
+    /// Notes a file that was sent for a draft and could not be taken, so that it does not go out without it unseen.
+    pub async fn note_missing(&self, actor: &Actor, post: &PostId, file: &Missing) -> Result<(), Refusal> {
+        self.require(actor, Role::Member).await?;
+        self.own_post(actor, post).await?;
+        if self.store.add_missing(post, file).await? { Ok(()) } else { Err(Refusal::TooLate) }
+    }
+
+    /// A person wants a draft as it is, without the files that could not be taken.
+    pub async fn go_without(&self, actor: &Actor, post: &PostId) -> Result<(), Refusal> {
+        self.require(actor, Role::Member).await?;
+        self.own_post(actor, post).await?;
+        if self.store.forget_missing(post).await? { Ok(()) } else { Err(Refusal::TooLate) }
     }
 
     /// Replaces a draft's words.
@@ -158,9 +174,14 @@ impl Flows {
         let mut aims = Vec::new();
         for target in self.store.targets(&post.id).await? {
             let Some(account) = self.store.account_for_work(&target.account).await? else { continue };
-            let limits = self.platform_of(&account.platform)?.platform.limits(&account.meta);
-            let warning = post.options.content_warning.as_deref().unwrap_or_default();
-            let used = text::length(&limits, &post.text.plain) + text::length(&limits, warning);
+            let platform = &self.platform_of(&account.platform)?.platform;
+            let limits = platform.limits(&account.meta);
+            let options = taken(platform.descriptor(), merged(&post.options, &target.options));
+            let warning = options.content_warning.as_deref().unwrap_or_default();
+            // Counted as the preflight does: where words can't lead somewhere, the address is written out.
+            let words =
+                if limits.link_marks { Cow::Borrowed(&post.text.plain) } else { Cow::Owned(text::plain(&post.text)) };
+            let used = text::length(&limits, &words) + text::measure(warning, limits.unit);
             aims.push(Aimed { target, account, length: (used, limits.text) });
         }
         Ok(aims)
@@ -175,20 +196,29 @@ impl Flows {
             let platform = &self.platform_of(&account.platform)?.platform;
             let options = merged(&post.options, &target.options);
             let mut add = |refused, what: String, fix: String| {
-                problems.push(DraftProblem { account: account.name.clone(), refused, what, fix });
+                problems.push(DraftProblem { account: account.clone(), refused, what, fix });
             };
             if account.status != AccountStatus::Connected {
-                add(true, "it is not connected.".to_owned(), "Reconnect it, or leave it out.".to_owned());
+                add(true, "it is not connected".to_owned(), "Reconnect it, or leave it out.".to_owned());
             }
             if platform.descriptor().needs_place && options.place.is_none() {
-                add(true, "no channel is chosen.".to_owned(), "Choose one.".to_owned());
+                add(true, "no channel is chosen".to_owned(), "Choose one.".to_owned());
             }
+            if options.content_warning.is_some() && !platform.descriptor().content_warning {
+                add(false, "the content warning is not shown there".to_owned(), String::new());
+            }
+            let options = taken(platform.descriptor(), options);
             for problem in text::preflight(&platform.limits(&account.meta), &post.text, &post.media, &options) {
                 add(problem.severity == Severity::Refused, problem.what, problem.fix);
             }
         }
         Ok(problems)
     }
+}
+
+/// The choices that a platform takes, by its descriptor.
+fn taken(descriptor: &Descriptor, options: Options) -> Options {
+    Options { content_warning: options.content_warning.filter(|_| descriptor.content_warning), ..options }
 }
 
 fn disk(error: &std::io::Error) -> Refusal {

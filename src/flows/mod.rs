@@ -85,6 +85,8 @@ pub struct Flows {
     pub replica: String,
     /// The workers' bells.
     pub wake: Wake,
+    /// When this daemon started.
+    pub started_at: Timestamp,
 }
 
 /// Who acts, where, and in which workspace. The role is looked up when it matters, not kept.

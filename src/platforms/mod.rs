@@ -83,6 +83,10 @@ pub struct Descriptor {
     pub visibility: &'static [&'static str],
     /// Whether a post may carry a content warning.
     pub content_warning: bool,
+    /// Whether a post may say which language it is in.
+    pub language: bool,
+    /// Whether a post can arrive without a sound.
+    pub silent: bool,
     /// Whether deleting a post is possible, and until when after publishing.
     pub deletable: Deletable,
     /// One line for `/connect` on what will be asked.

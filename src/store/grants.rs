@@ -22,6 +22,17 @@ pub struct NewGrant {
     pub tokens: Tokens,
 }
 
+/// When a grant ends, without its tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Horizon {
+    /// The grant.
+    pub grant: GrantId,
+    /// The app that was consented to: a client id, or an instance's host.
+    pub app: String,
+    /// When the access token ends.
+    pub expires_at: Option<Timestamp>,
+}
+
 #[derive(FromRow)]
 struct Row {
     id: GrantId,
@@ -75,15 +86,6 @@ impl Store {
     /// Stores a consent. The same person consenting again to the same app renews the same grant and revives it; empty
     /// values never replace non-empty ones.
     pub async fn save_grant(&self, new: &NewGrant) -> Result<GrantId> {
-        loop {
-            if let Some(id) = self.try_save_grant(new).await? {
-                return Ok(id);
-            }
-        }
-    }
-
-    /// `None` when the same consent was stored by somebody else between the look and the write: the next try renews it.
-    async fn try_save_grant(&self, new: &NewGrant) -> Result<Option<GrantId>> {
         let known = one!(db self; (GrantId, i64);
             "select id, version from grants where workspace = $1 and platform = $2 and app = $3 and remote_user = $4",
             new.workspace.clone(), new.platform.clone(), new.app.clone(), new.remote_user.clone())?;
@@ -101,7 +103,8 @@ impl Store {
                 id.clone(), new.workspace.clone(), new.platform.clone(), new.app.clone(), new.remote_user.clone(),
                 access, refresh, extra, expires, refresh_expires, self.now())?;
             if added == 0 {
-                return Ok(None);
+                // Another task stored this consent meanwhile; the tokens are sealed anew for that row.
+                return Box::pin(self.save_grant(new)).await;
             }
         } else {
             exec!(db self; "update grants set sealed_access = $1, sealed_refresh = coalesce($2, sealed_refresh),
@@ -110,7 +113,7 @@ impl Store {
                 access, refresh, extra, expires, refresh_expires, id.clone())?;
         }
         self.committed("save_grant").await;
-        Ok(Some(id))
+        Ok(id)
     }
 
     /// Stores renewed tokens, if nobody else has meanwhile (`false`).
@@ -155,6 +158,15 @@ impl Store {
         let rows = all!(db self; (GrantId,); "select id from grants where dead_since is null and expires_at < $1
             order by expires_at limit $2", millis(before), most)?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// When the grants of a workspace end; nothing is unsealed.
+    pub async fn horizons(&self, workspace: &WorkspaceId) -> Result<Vec<Horizon>> {
+        let rows = all!(db self; (GrantId, String, Option<i64>); "select id, app, expires_at from grants where workspace = $1",
+            workspace.clone())?;
+        let horizon =
+            |(grant, app, expires_at): (_, _, Option<i64>)| Horizon { grant, app, expires_at: expires_at.map(time) };
+        Ok(rows.into_iter().map(horizon).collect())
     }
 
     /// Drops a grant that no account leans on any more.

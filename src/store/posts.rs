@@ -4,7 +4,7 @@ use sqlx::FromRow;
 
 use super::{Result, Store, StoreError, Tx, all, exec, json, millis, on_db, on_tx, one, text, time, word};
 use crate::domain::id::{AccountId, PersonId, PostId, TargetId, WorkspaceId};
-use crate::domain::post::{Media, MediaKind, Options, Post, PostStatus, RichText, TargetStatus, status_of};
+use crate::domain::post::{Media, MediaKind, Missing, Options, Post, PostStatus, RichText, TargetStatus, status_of};
 
 /// A draft to be stored.
 #[derive(Clone, Debug)]
@@ -29,6 +29,7 @@ struct Row {
     author: PersonId,
     body: String,
     options: String,
+    missing: String,
     status: String,
     created_at: i64,
     published_at: Option<i64>,
@@ -46,7 +47,8 @@ struct MediaRow {
     alt: Option<String>,
 }
 
-const SELECT: &str = "select id, workspace, number, author, body, options, status, created_at, published_at from posts";
+const SELECT: &str =
+    "select id, workspace, number, author, body, options, missing, status, created_at, published_at from posts";
 
 impl Store {
     async fn post_of(&self, row: Row) -> Result<Post> {
@@ -55,6 +57,7 @@ impl Store {
         Ok(Post {
             text: json("posts", row.id.as_str(), &row.body)?,
             options: json("posts", row.id.as_str(), &row.options)?,
+            missing: json("posts", row.id.as_str(), &row.missing)?,
             status: word("posts", row.id.as_str(), PostStatus::parse(&row.status), &row.status)?,
             media: media.into_iter().map(media_of).collect::<Result<_>>()?,
             id: row.id,
@@ -69,13 +72,8 @@ impl Store {
     /// Makes a draft for the given accounts, or finds the one that this album already made (`false`).
     pub async fn add_draft(&self, draft: &Draft, accounts: &[AccountId]) -> Result<(PostId, bool)> {
         let mut tx = self.begin().await?;
-        if let Some(album) = &draft.album {
-            let known = one!(tx &mut tx; (PostId,); "select id from posts where album = $1", album.clone())?;
-            if let Some((known,)) = known {
-                return Ok((known, false));
-            }
-        }
         let id = PostId::new(self.clock.now(), &*self.entropy);
+        // Taking the number locks the workspace, so that the parts of an album come one after the other.
         let number = one!(tx &mut tx; (i64,); "update workspaces set post_count = post_count + 1 where id = $1 returning post_count",
             draft.workspace.clone())?;
         let (number,) = number.ok_or_else(|| StoreError::Inconsistent {
@@ -83,6 +81,12 @@ impl Store {
             row: draft.workspace.to_string(),
             what: "it is gone".to_owned(),
         })?;
+        if let Some(album) = &draft.album {
+            let known = one!(tx &mut tx; (PostId,); "select id from posts where album = $1", album.clone())?;
+            if let Some((known,)) = known {
+                return Ok((known, false));
+            }
+        }
         exec!(tx &mut tx; "insert into posts (id, workspace, number, author, album, body, options, status, created_at, updated_at)
             values ($1, $2, $3, $4, $5, $6, $7, 'draft', $8, $8)",
             id.clone(), draft.workspace.clone(), number, draft.author.clone(), draft.album.clone(), text(&draft.text),
@@ -92,6 +96,12 @@ impl Store {
         }
         self.commit(tx, "add_draft").await?;
         Ok((id, true))
+    }
+
+    /// Keeps a draft from going out until the transaction ends; `false` when it is no draft any more.
+    async fn lock_draft(&self, tx: &mut Tx, post: &PostId) -> Result<bool> {
+        let locked = exec!(tx tx; "update posts set updated_at = $1 where id = $2 and status = 'draft'", self.now(), post.clone())?;
+        Ok(locked > 0)
     }
 
     async fn insert_target(&self, tx: &mut Tx, post: &PostId, account: &AccountId) -> Result<()> {
@@ -151,6 +161,29 @@ impl Store {
         Ok(changed > 0)
     }
 
+    /// Notes a file that was sent for a draft and could not be taken; the same one is noted once. `false` when it is no
+    /// draft any more.
+    pub async fn add_missing(&self, id: &PostId, file: &Missing) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let row =
+            one!(tx &mut tx; (String,); "select missing from posts where id = $1 and status = 'draft'", id.clone())?;
+        let Some((known,)) = row else { return Ok(false) };
+        let mut missing: Vec<Missing> = json("posts", id.as_str(), &known)?;
+        if !missing.contains(file) {
+            missing.push(file.clone());
+        }
+        exec!(tx &mut tx; "update posts set missing = $1, updated_at = $2 where id = $3", text(&missing), self.now(), id.clone())?;
+        self.commit(tx, "add_missing").await?;
+        Ok(true)
+    }
+
+    /// Forgets the files that could not be taken: a person wants the draft as it is. `false` when it is no draft any more.
+    pub async fn forget_missing(&self, id: &PostId) -> Result<bool> {
+        let changed = exec!(db self; "update posts set missing = '[]', updated_at = $1 where id = $2 and status = 'draft'",
+            self.now(), id.clone())?;
+        Ok(changed > 0)
+    }
+
     /// Notes a file of the media folder.
     pub async fn save_media(&self, media: &Media) -> Result<()> {
         exec!(db self; "insert into media (sha256, kind, mime, bytes, width, height, duration_ms, created_at)
@@ -170,10 +203,9 @@ impl Store {
     /// Adds a file at the end of a draft; `false` when it is no draft any more, or has it already.
     pub async fn attach_media(&self, post: &PostId, media: &Media) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let draft =
-            one!(tx &mut tx; (i64,); "select count(*) from posts where id = $1 and status = 'draft'", post.clone())?;
+        let draft = self.lock_draft(&mut tx, post).await?;
         let has = one!(tx &mut tx; (i64,); "select count(*) from post_media where post = $1 and sha256 = $2", post.clone(), media.sha256.clone())?;
-        if draft != Some((1,)) || has != Some((0,)) {
+        if !draft || has != Some((0,)) {
             return Ok(false);
         }
         exec!(tx &mut tx; "insert into post_media (post, position, sha256, alt)
@@ -198,9 +230,7 @@ impl Store {
     /// Puts an account into or out of a draft; `false` when it is no draft any more.
     pub async fn choose_account(&self, post: &PostId, account: &AccountId, chosen: bool) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let draft =
-            one!(tx &mut tx; (i64,); "select count(*) from posts where id = $1 and status = 'draft'", post.clone())?;
-        if draft != Some((1,)) {
+        if !self.lock_draft(&mut tx, post).await? {
             return Ok(false);
         }
         if chosen {
@@ -230,9 +260,7 @@ impl Store {
     /// Discards a draft; `false` when it is none any more.
     pub async fn discard_draft(&self, post: &PostId) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let draft =
-            one!(tx &mut tx; (i64,); "select count(*) from posts where id = $1 and status = 'draft'", post.clone())?;
-        if draft != Some((1,)) {
+        if !self.lock_draft(&mut tx, post).await? {
             return Ok(false);
         }
         exec!(tx &mut tx; "delete from targets where post = $1", post.clone())?;
@@ -244,6 +272,8 @@ impl Store {
 
     /// Sets a post's public status from its targets', inside the caller's transaction. Drafts stay drafts.
     pub(super) async fn follow_targets(&self, tx: &mut Tx, post: &PostId) -> Result<()> {
+        // Locks the post: of two targets that end together the second must see what became of the first.
+        exec!(tx tx; "update posts set updated_at = $1 where id = $2", self.now(), post.clone())?;
         let rows = all!(tx tx; (String,); "select status from targets where post = $1", post.clone())?;
         let targets = rows
             .into_iter()
@@ -251,8 +281,8 @@ impl Store {
             .collect::<Result<Vec<_>>>()?;
         let status = status_of(&targets);
         let first = targets.contains(&TargetStatus::Published).then(|| self.now());
-        exec!(tx tx; "update posts set status = $1, updated_at = $2, published_at = coalesce(published_at, $3)
-            where id = $4 and status <> 'draft'", status.as_str(), self.now(), first, post.clone())?;
+        exec!(tx tx; "update posts set status = $1, published_at = coalesce(published_at, $2)
+            where id = $3 and status <> 'draft'", status.as_str(), first, post.clone())?;
         Ok(())
     }
 

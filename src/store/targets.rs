@@ -246,6 +246,13 @@ impl Store {
         Ok(row.map_or(0, |(count,)| count))
     }
 
+    /// When a target is tried next, if it waits, and when each of its pieces was accepted.
+    pub async fn target_times(&self, id: &TargetId) -> Result<(Option<Timestamp>, Vec<Timestamp>)> {
+        let due = one!(db self; (Option<i64>,); "select due_at from targets where id = $1", id.clone())?;
+        let sent = all!(db self; (i64,); "select accepted_at from sends where target = $1 order by piece", id.clone())?;
+        Ok((due.and_then(|(due,)| due).map(time), sent.into_iter().map(|(at,)| time(at)).collect()))
+    }
+
     /// Targets on their way to an account: what a dead account holds up.
     pub async fn targets_waiting_for(&self, account: &AccountId) -> Result<Vec<(PostId, i64)>> {
         Ok(all!(db self; (PostId, i64); "select p.id, p.number from targets t join posts p on p.id = t.post

@@ -10,7 +10,7 @@ mod lexer;
 const ROOMS: &[(&str, &[&str])] = &[
     // The command line and the doctor stand beside the composition root and see what it sees.
     ("main", &["app", "doctor", "config", "lifecycle", "web", "chat", "flows", "store", "platforms", "domain", "bots"]),
-    ("doctor", &["config", "web", "chat", "flows", "store", "platforms", "domain", "bots"]),
+    ("doctor", &["app", "config", "web", "chat", "flows", "store", "platforms", "domain", "bots"]),
     ("app", &["config", "lifecycle", "web", "chat", "jobs", "flows", "store", "platforms", "domain", "bots"]),
     ("config", &["platforms", "domain"]),
     ("lifecycle", &[]),

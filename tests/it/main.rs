@@ -4,6 +4,9 @@
 
 mod architecture;
 mod chat_connect;
+mod chat_posts;
+mod chat_team;
 mod contract;
 mod peers;
+mod store;
 mod support;

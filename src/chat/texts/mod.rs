@@ -13,7 +13,12 @@ use crate::domain::Timestamp;
 use crate::domain::fault::Fault;
 use crate::flows::Refusal;
 
+pub mod accounts;
 pub mod connect;
+pub mod help;
+pub mod posts;
+pub mod run;
+pub mod team;
 
 /// The most characters of a name that somebody chose: longer ones would push away what we say about it.
 const LONGEST_NAME: usize = 64;

@@ -180,7 +180,6 @@ mod tests {
             Fault::Rejected { .. } => "rejected",
             Fault::Misconfigured { .. } => "misconfigured",
             Fault::InDoubt { .. } => "in doubt",
-            Fault::AccountMoved { .. } => "moved",
         }
     }
 

@@ -62,6 +62,8 @@ static DESCRIPTOR: Descriptor = Descriptor {
     needs_place: false,
     visibility: &[],
     content_warning: false,
+    language: true,
+    silent: false,
     deletable: Deletable::Always,
     hint: "You need your handle and an app password; I ask for both in a private form.",
     setup: &[

@@ -32,6 +32,8 @@ static DESCRIPTOR: Descriptor = Descriptor {
     needs_place: true,
     visibility: &[],
     content_warning: false,
+    language: false,
+    silent: true,
     deletable: Deletable::Always,
     hint: "Choose the server in Discord's own dialog; you need Manage Server there.",
     setup: &[

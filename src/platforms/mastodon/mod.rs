@@ -41,6 +41,8 @@ static DESCRIPTOR: Descriptor = Descriptor {
     needs_place: false,
     visibility: publish::VISIBILITY,
     content_warning: true,
+    language: true,
+    silent: false,
     deletable: Deletable::Always,
     hint: "You will be asked for your server's name, like mastodon.social.",
     setup: &[

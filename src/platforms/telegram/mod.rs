@@ -37,6 +37,8 @@ static DESCRIPTOR: Descriptor = Descriptor {
     needs_place: false,
     visibility: &[],
     content_warning: false,
+    language: false,
+    silent: true,
     deletable: Deletable::Within(Duration::from_secs(48 * 3600)),
     hint: "Add me to your channel or group as an admin who may post; I will notice and ask you here.",
     setup: &[

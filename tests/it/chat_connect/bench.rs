@@ -366,6 +366,7 @@ impl Bench {
             Offered { platform, app, redirect_uri, missing: Vec::new(), enabled: true }
         });
         let flows = Arc::new(Flows {
+            started_at: time.now(),
             store,
             http: Arc::new(http.unwrap()),
             platforms: offered.collect(),

@@ -22,6 +22,8 @@ static DESCRIPTOR: Descriptor = Descriptor {
     needs_place: false,
     visibility: &[],
     content_warning: false,
+    language: false,
+    silent: false,
     deletable: Deletable::Always,
     hint: "Choose the pages there.",
     setup: &[],

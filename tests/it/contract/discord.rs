@@ -1,4 +1,5 @@
-//! Discord: invite, channels, verify, publish, find, every loss, delete.
+//! Discord: invite, channels, verify, publish, find, every loss, delete. Long because one server is driven through all of
+//! it, by the same few helpers.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
 //! What Discord knows: people, servers, channels, messages, interactions, gateway sessions, consents. Plain
-//! data; it knows no HTTP and no test. One file for all of it, though long: it is the dictionary of this folder.
+//! data; it knows no HTTP and no test. Long because it is the dictionary of this folder.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;

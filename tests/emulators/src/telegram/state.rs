@@ -1,5 +1,5 @@
 //! What Telegram knows: people, chats, messages, files, the bot's queue of updates. Plain data; it knows no
-//! HTTP and no test. One file for all of it, though long: it is the dictionary of this folder.
+//! HTTP and no test. Long because it is the dictionary of this folder.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
