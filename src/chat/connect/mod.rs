@@ -107,7 +107,7 @@ pub async fn command(talk: &Talk<'_>, name: &str, arguments: &[String]) -> Resul
         return reconnect(talk, first).await;
     }
     if first.is_empty() {
-        return list(talk, None).await;
+        return Box::pin(list(talk, None)).await;
     }
     let flows = &talk.chat.flows;
     let second = arguments.get(1).map(String::as_str).filter(|typed| !typed.is_empty());
@@ -145,45 +145,45 @@ pub async fn press(
     match press {
         Press::List => {
             flows.require(&actor, Role::Admin).await?;
-            list(talk, None).await
+            Box::pin(list(talk, None)).await
         }
         Press::Menu => {
             let offered = values.first().and_then(|id| flows.offered(id)).ok_or_else(gone)?;
-            begin(talk, offered, None, None, true).await
+            Box::pin(begin(talk, offered, None, None, true)).await
         }
         Press::Start { platform, instance, account } => {
             let offered = flows.offered(&platform).ok_or_else(gone)?;
-            begin(talk, offered, instance.as_deref(), account.as_ref(), true).await
+            Box::pin(begin(talk, offered, instance.as_deref(), account.as_ref(), true)).await
         }
-        Press::Reconnect(account) => bring_back(talk, &account, false).await,
+        Press::Reconnect(account) => Box::pin(bring_back(talk, &account, false)).await,
         Press::Server(platform) => {
             let offered = flows.offered(&platform).ok_or_else(gone)?;
             let typed = fields.iter().find(|(name, _)| name == SERVER).map(|(_, typed)| typed.as_str());
-            begin(talk, offered, typed, None, false).await
+            Box::pin(begin(talk, offered, typed, None, false)).await
         }
         Press::Dismiss => {
             flows.store.take_question(&talk.place.surface, &talk.place.chat, &actor.person).await?;
             talk.instead(Message::text(words::cancelled())).await.map(drop)
         }
-        Press::Fill(id) => fill(talk, &id, fields).await,
-        Press::Here(id) => here(talk, &id).await,
+        Press::Fill(id) => Box::pin(fill(talk, &id, fields)).await,
+        Press::Here(id) => Box::pin(here(talk, &id)).await,
         Press::Toggle { attempt, remote_id, page } => {
             unless_late(flows.pick(&actor, &attempt, Some(&remote_id)).await)?;
-            show(talk, &attempt, page).await
+            Box::pin(show(talk, &attempt, page)).await
         }
         Press::All(id, page) => {
             unless_late(flows.pick(&actor, &id, None).await)?;
-            show(talk, &id, page).await
+            Box::pin(show(talk, &id, page)).await
         }
         Press::Page(id, page) => {
             flows.own_attempt(&actor, &id).await?;
-            show(talk, &id, page).await
+            Box::pin(show(talk, &id, page)).await
         }
         Press::Pick(id, page) => {
             pick(talk, &id, page, values).await?;
-            show(talk, &id, page).await
+            Box::pin(show(talk, &id, page)).await
         }
-        Press::Confirm(id) => confirm(talk, &id).await,
+        Press::Confirm(id) => Box::pin(confirm(talk, &id)).await,
         Press::AsNew(id) => {
             let attempt = flows.own_attempt(&actor, &id).await?;
             if let (true, Some(offer)) = (attempt.picked.is_empty(), flows.offer(&attempt).await?)
@@ -191,16 +191,16 @@ pub async fn press(
             {
                 unless_late(flows.pick(&actor, &id, Some(&only.remote_id)).await)?;
             }
-            confirm(talk, &id).await
+            Box::pin(confirm(talk, &id)).await
         }
-        Press::Recheck(id) => recheck(talk, &id).await,
+        Press::Recheck(id) => Box::pin(recheck(talk, &id)).await,
         Press::Cancel(id) => {
             unless_late(flows.cancel_attempt(&actor, &id).await)?;
-            show(talk, &id, 0).await
+            Box::pin(show(talk, &id, 0)).await
         }
         Press::Show(id) => {
             flows.own_attempt(&actor, &id).await?;
-            deliver(talk, &id, false).await
+            Box::pin(deliver(talk, &id, false)).await
         }
     }
 }
