@@ -543,3 +543,6 @@ pub fn ask_alt(index: usize, of: usize, known: Option<&str>) -> Text {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
