@@ -1,18 +1,17 @@
 //! The composition root: from a configuration to a running daemon. Tests build it the same way, with their own clock,
 //! randomness, observer and console. A broken surface or platform never stops the others.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine;
 use bots::{Message, Surface, SurfaceKind};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
-use url::Url;
 
 use crate::chat::{Chat, catalogue};
 use crate::config::{Config, ConfigProblem, Database, Readiness};
@@ -25,8 +24,13 @@ use crate::jobs::{self, deliver};
 use crate::lifecycle::Lifecycle;
 use crate::platforms::http::{GatewayError, Http, PublicResolver, Resolver, SystemResolver};
 use crate::platforms::{App as PlatformApp, Budget, registry, telegram::TelegramBudget};
-use crate::store::{Place, Store, StoreError, Vault, VaultError};
+use crate::store::{Store, StoreError, Vault, VaultError};
 use crate::web::{self, Web};
+
+mod chats;
+
+pub use chats::surfaces;
+use chats::{back_link, webhook};
 
 /// What a test or the sandbox replaces.
 pub struct Parts {
@@ -240,6 +244,7 @@ impl App {
             },
             replica: token(&*parts.entropy),
             wake: Wake::default(),
+            started_at: parts.clock.now(),
         });
         let (mut surfaces, telegram) = surfaces(config, budget);
         if let Some(console) = parts.console {
@@ -252,7 +257,7 @@ impl App {
             flows: flows.clone(),
             telegram: telegram.clone().filter(|_| config.telegram_webhook().is_some()).map(webhook),
             back: back_link(&flows),
-            metrics: Arc::new(crate::web::metrics_text),
+            metrics: metrics(),
         };
         web::serve(web, listener, &lifecycle);
         jobs::start_publisher(flows.clone(), &lifecycle);
@@ -299,88 +304,17 @@ impl deliver::Draw for ChatDraws {
     }
 }
 
-/// Chatting and publishing share one pace per bot token.
-struct SharedBudget(Arc<dyn Budget>);
-
-#[async_trait::async_trait]
-impl bots::telegram::Budget for SharedBudget {
-    async fn take(&self, chat: &str, calls: u32) {
-        self.0.take(chat, calls).await;
-    }
-}
-
-/// The bots that this configuration names; Telegram's once more by its own type, for its webhook.
-pub fn surfaces(
-    config: &Config,
-    budget: Arc<dyn Budget>,
-) -> (BTreeMap<SurfaceKind, Arc<dyn Surface>>, Option<Arc<bots::Telegram>>) {
-    let mut surfaces: BTreeMap<SurfaceKind, Arc<dyn Surface>> = BTreeMap::new();
-    let telegram = telegram(config, budget);
-    if let Some(telegram) = &telegram {
-        surfaces.insert(SurfaceKind::Telegram, telegram.clone());
-    }
-    if let Some(discord) = discord(config) {
-        surfaces.insert(SurfaceKind::Discord, discord);
-    }
-    (surfaces, telegram)
-}
-
-fn telegram(config: &Config, budget: Arc<dyn Budget>) -> Option<Arc<bots::Telegram>> {
-    let token = config.secret("TELEGRAM_BOT_TOKEN")?;
-    let built = bots::telegram::client().and_then(|client| {
-        bots::Telegram::new(bots::TelegramConfig {
-            token: bots::telegram::Secret::new(token.expose()),
-            api_url: config.vendor_gateway.as_ref().and_then(|gateway| gateway.join("/api.telegram.org").ok()),
-            webhook: config.telegram_webhook().map(|webhook| bots::telegram::Webhook {
-                url: webhook.url,
-                secret: bots::telegram::Secret::new(webhook.secret.expose()),
-            }),
-            client,
-            budget: Arc::new(SharedBudget(budget)),
+/// The process's one metrics recorder; a second daemon in the same process (tests) shares it.
+fn metrics() -> PrometheusHandle {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            if metrics::set_global_recorder(recorder).is_err() {
+                tracing::warn!("another metrics recorder is installed; /metrics stays empty");
+            }
+            handle
         })
-    });
-    built.inspect_err(|failure| tracing::error!(failure = %failure, "Telegram is left out")).ok().map(Arc::new)
-}
-
-fn discord(config: &Config) -> Option<Arc<dyn Surface>> {
-    let token = config.secret("DISCORD_BOT_TOKEN")?;
-    let built = bots::Discord::new(bots::DiscordConfig {
-        token: token.expose().to_owned(),
-        application_id: config.setting("DISCORD_CLIENT_ID").map(str::to_owned),
-        gateway: config.vendor_gateway.clone(),
-    });
-    match built {
-        Ok(discord) => Some(Arc::new(discord)),
-        Err(failure) => {
-            tracing::error!(failure = %failure, "Discord is left out");
-            None
-        }
-    }
-}
-
-fn webhook(telegram: Arc<bots::Telegram>) -> web::Webhook {
-    Arc::new(move |secret, body| {
-        let telegram = telegram.clone();
-        Box::pin(async move { telegram.webhook(secret.as_deref(), &body).await.status().as_u16() })
-    })
-}
-
-/// "Back to your chat" for the pages: a link into the app where there is one.
-fn back_link(flows: &Arc<Flows>) -> web::BackLink {
-    let telegram = flows
-        .platforms
-        .iter()
-        .find(|offered| offered.platform.descriptor().bot == Some(SurfaceKind::Telegram.as_str()))
-        .and_then(|offered| offered.app.bot_name.clone());
-    Arc::new(move |place: &Place| match SurfaceKind::parse(&place.surface)? {
-        SurfaceKind::Telegram => {
-            let url = Url::parse(&format!("https://t.me/{}", telegram.as_ref()?)).ok()?;
-            Some(("Back to Telegram".to_owned(), url))
-        }
-        SurfaceKind::Discord => {
-            let url = Url::parse(&format!("https://discord.com/channels/@me/{}", place.chat)).ok()?;
-            Some(("Back to Discord".to_owned(), url))
-        }
-        SurfaceKind::Console => None,
-    })
+        .clone()
 }

@@ -88,7 +88,7 @@ impl Chat {
     ) -> Result<Option<Message>, Refusal> {
         match subject.split_once('_').map(|(kind, _)| kind) {
             Some("pst") => posts::draw(self, subject, surface, person, shared).await,
-            Some("att") => connect::draw(self, subject, surface).await,
+            Some("att") => connect::draw(self, subject, surface, person, shared).await,
             Some("inc") => run::draw(self, subject, surface, shared).await,
             _ => Ok(None),
         }

@@ -247,7 +247,7 @@ impl<'a> Talk<'a> {
             .take_question(&self.place.surface, &self.place.chat, &identity.person)
             .await?
             .and_then(|what| serde_json::from_str::<Question>(&what).ok());
-        if self.is_direct() && connect::looks_secret(&incoming.text.plain) {
+        if (self.is_direct() || question.is_some()) && connect::is_secret(self, &incoming.text.plain).await? {
             return connect::secret_typed(self).await;
         }
         match question {

@@ -49,12 +49,13 @@ impl Flows {
             .collect())
     }
 
-    /// Switches an account off or on for new posts; gives what holds now. Scheduled posts are not touched.
-    pub async fn toggle_account(&self, actor: &Actor, id: &AccountId) -> Result<bool, Refusal> {
+    /// Takes an account into new posts, or leaves it out; gives whether that changed anything. Scheduled posts are not
+    /// touched.
+    pub async fn set_account_active(&self, actor: &Actor, id: &AccountId, active: bool) -> Result<bool, Refusal> {
         self.require(actor, Role::Member).await?;
         let account = self.store.account(&actor.workspace, id).await?.ok_or(Refusal::Gone { what: "account" })?;
-        self.store.set_active(id, !account.is_active).await?;
-        Ok(!account.is_active)
+        self.store.set_active(id, active).await?;
+        Ok(account.is_active != active)
     }
 
     /// Checks an account with its vendor now. Gives it as it is then, and the fault if there was one.
@@ -90,6 +91,11 @@ impl Flows {
                 self.heal(super::incidents::Kind::AccountLost, grant.id.as_str()).await?;
             }
             self.store.drop_unused_grant(&grant.id).await?;
+        }
+        for number in &dropped {
+            if let Some(post) = self.store.post_by_number(&actor.workspace, *number).await? {
+                self.show(post.id.as_str()).await?;
+            }
         }
         Ok(Disconnected { account, dropped, revoked })
     }

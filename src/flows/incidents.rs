@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Flows, Refusal};
-use crate::domain::id::WorkspaceId;
+use super::{Actor, Flows, Refusal};
+use crate::domain::Timestamp;
+use crate::domain::id::{IncidentId, WorkspaceId};
+use crate::domain::workspace::Role;
 use crate::store::{Incident, NewIncident};
 
 /// What kind of incident.
@@ -18,6 +20,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kinds that a workspace can turn off and on.
+    pub const OF_WORKSPACES: [Self; 2] = [Self::AccountLost, Self::Unconfirmed];
+
     /// The word in the database and in `/alerts`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -59,7 +64,9 @@ impl Flows {
         let (incident, is_new) = self.store.open_incident(&new).await?;
         if is_new {
             tracing::warn!(incident.id = %incident.id, kind = kind.as_str(), subject, why = cause.why, "incident opened");
+            let muted = self.store.is_muted(kind.as_str(), subject).await?;
             let audience = match workspace {
+                _ if muted => Vec::new(),
                 Some(workspace) if self.wants(workspace, kind).await? => self.audience(workspace).await?,
                 Some(_) => Vec::new(),
                 None => self.operators().await?.into_iter().map(|(place, person)| (place, Some(person))).collect(),
@@ -88,9 +95,23 @@ impl Flows {
         Ok(setting.as_deref() != Some("off"))
     }
 
-    /// Turns a kind of alert off or on for a workspace.
-    pub async fn set_wants(&self, workspace: &WorkspaceId, kind: Kind, wants: bool) -> Result<(), Refusal> {
-        self.store.set_setting(&mute_key(workspace, kind), if wants { "on" } else { "off" }).await?;
+    /// Turns a kind of alert off or on for the actor's workspace.
+    pub async fn set_wants(&self, actor: &Actor, kind: Kind, wants: bool) -> Result<(), Refusal> {
+        self.require(actor, Role::Admin).await?;
+        self.store.set_setting(&mute_key(&actor.workspace, kind), if wants { "on" } else { "off" }).await?;
+        Ok(())
+    }
+
+    /// Says nothing new about an incident's subject until then, also when it heals and breaks again; a time that is past
+    /// lifts that.
+    pub async fn mute_incident(&self, actor: &Actor, id: &IncidentId, until: Timestamp) -> Result<(), Refusal> {
+        self.require(actor, Role::Admin).await?;
+        let incident = self.store.incident(id).await?;
+        if incident.and_then(|incident| incident.workspace).as_ref() != Some(&actor.workspace) {
+            return Err(Refusal::Gone { what: "alert" });
+        }
+        self.store.mute_incident(id, until).await?;
+        self.show(id.as_str()).await?;
         Ok(())
     }
 }
@@ -109,5 +130,10 @@ impl Flows {
         };
         self.open_incident(None, Kind::Operator, &format!("surface/{surface}"), &cause).await?;
         Ok(())
+    }
+
+    /// A chat surface answers: if it was down, that is over.
+    pub async fn surface_up(&self, surface: &str) -> Result<(), Refusal> {
+        self.heal(Kind::Operator, &format!("surface/{surface}")).await
     }
 }

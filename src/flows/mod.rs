@@ -14,7 +14,7 @@ use crate::domain::id::{PersonId, WorkspaceId};
 use crate::domain::workspace::Role;
 use crate::domain::{Clock, Entropy, Timestamp};
 use crate::platforms::http::Http;
-use crate::platforms::{App, Context, Platform};
+use crate::platforms::{App, Context, Descriptor, Platform};
 use crate::store::{Place, Store, StoreError};
 
 pub mod accounts;
@@ -85,6 +85,8 @@ pub struct Flows {
     pub replica: String,
     /// The workers' bells.
     pub wake: Wake,
+    /// When this daemon started.
+    pub started_at: Timestamp,
 }
 
 /// Who acts, where, and in which workspace. The role is looked up when it matters, not kept.
@@ -147,6 +149,13 @@ pub enum Refusal {
     /// Our own trouble.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Offered {
+    /// The facts about it.
+    pub fn descriptor(&self) -> &'static Descriptor {
+        self.platform.descriptor()
+    }
 }
 
 impl Flows {

@@ -96,7 +96,7 @@ impl Flows {
         }))
     }
 
-    /// The people who run the daemon: owners of the oldest workspace's chats come last, the operator's console first.
+    /// Where the person who runs the daemon is told what concerns it; nowhere while nobody owns it.
     pub async fn operators(&self) -> Result<Vec<(Place, PersonId)>, Refusal> {
         let Some(owner) = self.store.setting("operator").await? else { return Ok(Vec::new()) };
         let person = PersonId::from(owner);

@@ -44,12 +44,8 @@ impl Flows {
             Fault::AccountLost { why, fix } => self.lose_account(account, why, fix).await?,
             Fault::Misconfigured { what } => self.pause_platform(account, what).await?,
             Fault::AccountMoved { to } => self.store.move_account(&account.platform, &account.remote_id, to).await?,
-            Fault::Transient { .. } | Fault::InDoubt { .. } | Fault::Stale => {
-                if account.shaky_since.is_none() && account.status == AccountStatus::Connected {
-                    self.store.set_shaky(&account.id, Some(self.now())).await?;
-                }
-            }
-            Fault::Rejected { .. } => {}
+            // These say nothing about the account.
+            Fault::Transient { .. } | Fault::InDoubt { .. } | Fault::Stale | Fault::Rejected { .. } => {}
         }
         Ok(())
     }

@@ -147,7 +147,49 @@ impl Flows {
                 return Err(Refusal::NotAllowed { needs: theirs });
             }
         }
-        if self.store.remove_member(&actor.workspace, member).await? { Ok(()) } else { Err(Refusal::LastOwner) }
+        if !self.store.remove_member(&actor.workspace, member).await? {
+            return Err(Refusal::LastOwner);
+        }
+        self.store.release_direct_chats(&actor.workspace, member).await?;
+        Ok(())
+    }
+
+    /// From now on the actor works in this workspace wherever the chat does not say.
+    pub async fn use_workspace(&self, actor: &Actor) -> Result<(), Refusal> {
+        self.require(actor, Role::Viewer).await?;
+        Ok(self.store.use_workspace(&actor.person, &actor.workspace).await?)
+    }
+
+    /// From now on the actor's workspace is run from the chat they are in, and its alerts go there. The caller has
+    /// checked that they are an admin of the chat. One that belongs to another workspace moves only by someone who is an
+    /// admin of that one too.
+    pub async fn bind_chat(&self, actor: &Actor) -> Result<(), Refusal> {
+        self.require(actor, Role::Admin).await?;
+        let chat = self.store.chat(&actor.place).await?.ok_or(Refusal::Gone { what: "chat" })?;
+        if let Some(other) = chat.workspace.filter(|other| *other != actor.workspace) {
+            let theirs = self.store.role(&other, &actor.person).await?;
+            if theirs.is_none_or(|role| role < Role::Admin) {
+                let why = "This chat belongs to another workspace. Only somebody who is an admin of both can move it.";
+                return Err(Refusal::BadInput(why.to_owned()));
+            }
+        }
+        Ok(self.store.bind_chat(&actor.place, Some(&actor.workspace), true).await?)
+    }
+
+    /// Turns the alerts of the actor's workspace on or off in the chat they are in: a chat of that workspace, or their
+    /// own direct chat, which can have those of one workspace.
+    pub async fn set_alerts(&self, actor: &Actor, on: bool) -> Result<(), Refusal> {
+        self.require(actor, Role::Admin).await?;
+        let chat = self.store.chat(&actor.place).await?.ok_or(Refusal::Gone { what: "chat" })?;
+        let ours = chat.workspace.as_ref() == Some(&actor.workspace);
+        if chat.kind != "direct" && !ours {
+            let why = "This chat does not belong to the workspace. /workspace use makes it so.";
+            return Err(Refusal::BadInput(why.to_owned()));
+        }
+        if on || ours {
+            self.store.bind_chat(&actor.place, Some(&actor.workspace), on).await?;
+        }
+        Ok(())
     }
 
     /// Makes a workspace; whoever makes it owns it. Only people who are in one already may.

@@ -61,6 +61,12 @@ async fn bring(
     if !hold().await {
         return beat;
     }
+    // A token that works again heals the incident that its refusal opened.
+    if surface.identity().await.is_ok()
+        && let Err(error) = flows.surface_up(kind).await
+    {
+        tracing::warn!(error = %error, "an incident could not be closed");
+    }
     let stop = lifecycle.soft().child_token();
     let run = surface.run(commands, handler.clone(), stop.clone());
     let keep = async {

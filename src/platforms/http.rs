@@ -2,7 +2,7 @@
 //! seam for emulators ([`Http::new`]'s gateway). It knows no vendor; a status is an answer, and what it means is decided
 //! in the platform's `fault.rs`. Long because the guard, the seam and the time limits must be read together.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +14,19 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
 use url::{Host, Url};
 
+use crate::domain::Secret;
 use crate::domain::fault::{Fault, Operation};
 use crate::domain::observe::{Observer, Point};
-use crate::domain::{Secret, Timestamp};
 
+mod answer;
+mod body;
 mod guard;
 #[cfg(test)]
 pub(in crate::platforms) mod tests;
 
+pub use answer::Answer;
+use body::Body;
+pub use body::{Part, PartValue};
 pub use guard::{PublicResolver, Resolver, SystemResolver, is_public};
 
 /// How long a call may take, unless it says otherwise. Media transfers ask for more.
@@ -33,13 +38,13 @@ const ANSWER_LIMIT: usize = 2 * 1024 * 1024;
 /// How long an idle connection is kept for the next call. Shorter than what servers keep: a connection that the server
 /// closes while our request travels is an answer lost.
 const IDLE_LIMIT: Duration = Duration::from_secs(15);
-/// The longest pause that a vendor can ask us to take.
-const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 /// Some edges refuse clients without a name.
 const USER_AGENT: &str = concat!("trypost/", env!("CARGO_PKG_VERSION"));
 
 /// The client. One per daemon.
+#[derive(Clone)]
 pub struct Http {
+    agent: HeaderValue,
     client: reqwest::Client,
     gateway: Option<Url>,
     resolver: Arc<dyn Resolver>,
@@ -86,10 +91,16 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_LIMIT)
             .pool_idle_timeout(IDLE_LIMIT)
-            .user_agent(USER_AGENT)
             .dns_resolver(Arc::new(guard::Guarded(resolver.clone())))
             .build()?;
-        Ok(Self { client, gateway, resolver, observer })
+        Ok(Self { agent: HeaderValue::from_static(USER_AGENT), client, gateway, resolver, observer })
+    }
+
+    /// The same client under another `User-Agent` (Discord asks for a form of its own). A name that HTTP can't carry is
+    /// not taken.
+    #[must_use]
+    pub fn named(&self, agent: &str) -> Self {
+        Self { agent: HeaderValue::from_str(agent).unwrap_or_else(|_| self.agent.clone()), ..self.clone() }
     }
 
     /// Begins a call. `url` is the vendor's (or the gateway's form of it, as answers may hold).
@@ -99,7 +110,7 @@ impl Http {
             operation,
             method,
             url: self.meant(url),
-            headers: HeaderMap::new(),
+            headers: HeaderMap::from_iter([(header::USER_AGENT, self.agent.clone())]),
             body: Body::Empty,
             time_limit: TIME_LIMIT,
             answer_limit: ANSWER_LIMIT,
@@ -162,47 +173,6 @@ const NOT_PUBLIC: &str = "is not on the public internet";
 
 fn refused(host: &str, why: &str) -> Fault {
     Fault::rejected(format!("{host} {why}"), "Use a public server's name, like mastodon.social.")
-}
-
-enum Body {
-    Empty,
-    Bytes(Bytes),
-    File(PathBuf, u64),
-    Multipart(Vec<Part>),
-}
-
-/// One part of a multipart body.
-pub struct Part {
-    /// The field's name.
-    pub name: String,
-    /// What it holds.
-    pub value: PartValue,
-}
-
-/// What a part holds.
-pub enum PartValue {
-    /// A text field.
-    Text(String),
-    /// JSON, sent as `application/json`.
-    Json(Value),
-    /// A file, sent with its exact length.
-    File {
-        /// Where it lies.
-        path: PathBuf,
-        /// Its length in bytes.
-        bytes: u64,
-        /// The name the vendor sees.
-        name: String,
-        /// Its type.
-        mime: String,
-    },
-}
-
-impl Part {
-    /// A text field.
-    pub fn text(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { name: name.into(), value: PartValue::Text(value.into()) }
-    }
 }
 
 /// A call being put together.
@@ -369,43 +339,13 @@ impl Call<'_> {
     }
 
     async fn exchange(&mut self, host: &str) -> Result<Answer, Fault> {
-        let unreadable = |_| Fault::transient("a file to upload could not be read");
-        let mut request = self
+        let request = self
             .http
             .client
             .request(self.method.clone(), self.http.mapped(&self.url))
             .headers(self.headers.clone())
             .timeout(self.time_limit);
-        request = match std::mem::replace(&mut self.body, Body::Empty) {
-            Body::Empty => request,
-            Body::Bytes(bytes) => request.body(bytes),
-            Body::File(path, bytes) => {
-                let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
-                let stream = tokio_util::io::ReaderStream::new(file);
-                request.header(header::CONTENT_LENGTH, bytes).body(reqwest::Body::wrap_stream(stream))
-            }
-            Body::Multipart(parts) => {
-                let mut form = reqwest::multipart::Form::new();
-                for part in parts {
-                    let body = match part.value {
-                        PartValue::Text(text) => reqwest::multipart::Part::text(text),
-                        PartValue::Json(json) => reqwest::multipart::Part::text(json.to_string())
-                            .mime_str("application/json")
-                            .map_err(|_| Fault::transient("a request could not be put together"))?,
-                        PartValue::File { path, bytes, name, mime } => {
-                            let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
-                            let stream = reqwest::Body::wrap_stream(tokio_util::io::ReaderStream::new(file));
-                            reqwest::multipart::Part::stream_with_length(stream, bytes)
-                                .file_name(name)
-                                .mime_str(&mime)
-                                .map_err(|_| Fault::transient("a request could not be put together"))?
-                        }
-                    };
-                    form = form.part(part.name, body);
-                }
-                request.multipart(form)
-            }
-        };
+        let request = std::mem::replace(&mut self.body, Body::Empty).attach(request).await?;
         let lost = |error: reqwest::Error| {
             // The error's text may name the whole URL, and a URL may hold a token: it is not passed on.
             if guard::was_refused(&error) {
@@ -431,52 +371,4 @@ impl Call<'_> {
         }
         Ok(Answer { status, headers, body: body.freeze() })
     }
-}
-
-/// What the vendor answered.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// Headers.
-    pub headers: HeaderMap,
-    /// The body, whole.
-    pub body: Bytes,
-}
-
-impl Answer {
-    /// Whether the status is 2xx.
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// A header's text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// The body as JSON; `Null` when it is none (front ends answer HTML).
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
-    }
-
-    /// What `Retry-After` asks for, in seconds or as an HTTP date, at most a day.
-    pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
-        let text = self.header("retry-after")?.trim();
-        let pause = match text.parse::<f64>() {
-            Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
-            Err(_) => {
-                let date = httpdate::parse_http_date(text).ok()?;
-                let now = std::time::SystemTime::UNIX_EPOCH
-                    .checked_add(Duration::from_millis(u64::try_from(now.as_millisecond()).ok()?))?;
-                date.duration_since(now).unwrap_or_default()
-            }
-        };
-        Some(pause.min(LONGEST_PAUSE))
-    }
-}
-
-/// A name's addresses as reqwest wants them.
-fn sockets(ips: Vec<IpAddr>) -> Vec<SocketAddr> {
-    ips.into_iter().map(|ip| SocketAddr::new(ip, 0)).collect()
 }

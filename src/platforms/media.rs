@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use image::codecs::gif::GifDecoder;
 use image::codecs::jpeg::JpegEncoder;
@@ -105,7 +105,7 @@ pub async fn probe(path: &Path, caps: Caps) -> Result<Media, Unusable> {
     decoding(move || look(&path, caps)).await
 }
 
-/// A copy of a picture that fits: at most `max_bytes`, no side longer than `max_side` pixels, of one of `types`. A file
+/// A copy of a picture that fits and does not tell where it was taken: at most `max_bytes`, no side longer than `max_side` pixels, of one of `types`. A file
 /// that fits, a moving picture or a film comes back as it is. The copy is a JPEG on white; it lies beside the file,
 /// named by the file's hash and what was asked, and is made once.
 ///
@@ -114,11 +114,16 @@ pub async fn probe(path: &Path, caps: Caps) -> Result<Media, Unusable> {
 pub async fn fit(file: &Ready, max_bytes: u64, max_side: u32, types: &[&str]) -> Result<Ready, Unusable> {
     let media = &file.media;
     let fits = media.bytes <= max_bytes && media.width.max(media.height) <= max_side;
-    if media.kind != MediaKind::Image || fits && types.contains(&media.mime.as_str()) {
+    if media.kind != MediaKind::Image {
         return Ok(file.clone());
     }
+    let as_it_is = fits && types.contains(&media.mime.as_str());
     let file = file.clone();
-    decoding(move || shrink(&file, max_bytes, max_side)).await
+    decoding(move || match as_it_is && !tells_where(&file.path)? {
+        true => Ok(file),
+        false => shrink(&file, max_bytes, max_side),
+    })
+    .await
 }
 
 async fn decoding<T: Send + 'static>(
@@ -265,6 +270,14 @@ fn jpeg_is_whole(path: &Path) -> Result<(), Unusable> {
     }
 }
 
+/// Whether the camera wrote down where the picture was taken: platforms that publish a file as it is would tell everyone.
+/// Exif points to its GPS part by the tag 0x8825; those two bytes by chance cost a copy, no more.
+fn tells_where(path: &Path) -> Result<bool, Unusable> {
+    let mut decoder = ImageReader::open(path)?.with_guessed_format()?.into_decoder()?;
+    let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
+    Ok(exif.windows(2).any(|tag| tag == [0x88, 0x25] || tag == [0x25, 0x88]))
+}
+
 /// The picture as people see it, and its colour profile where it stays true after turning it into RGB.
 fn decode(path: &Path) -> Result<(DynamicImage, Option<Vec<u8>>), Unusable> {
     let mut reader = ImageReader::open(path)?.with_guessed_format()?;
@@ -353,13 +366,17 @@ fn encode(picture: &RgbImage, profile: Option<&[u8]>) -> Result<Vec<u8>, Unusabl
     Ok(jpeg)
 }
 
-/// Writes beside the place and renames, so that nobody meets half a file.
+/// Writes beside the place and renames, so that nobody meets half a file, also not another replica.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Unusable> {
-    let failed = |_| Unusable::new("a smaller copy of a picture could not be stored", "Check the data directory.");
-    // A name that no other replica writes at this moment.
-    let part: PathBuf = path.with_added_extension(format!("{}.part", uuid::Uuid::new_v4().simple()));
-    let mut file = File::create_new(&part).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&part, path)).map_err(failed)
+    let written = (|| {
+        let mut part = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        part.write_all(bytes)?;
+        part.as_file().sync_all()?;
+        part.persist(path).map_err(std::io::Error::from)
+    })();
+    written
+        .map(drop)
+        .map_err(|_| Unusable::new("a smaller copy of a picture could not be stored", "Check the data directory."))
 }
 
 /// Hex SHA-256 of a file, read in pieces.

@@ -1,22 +1,20 @@
 //! The one OAuth 2.0 client: authorize address, code exchange, refresh and revocation for every vendor that speaks it.
 //! How vendors differ is data in a [`Dialect`]; what their refusals mean is decided by the platform's own `fault.rs`,
 //! passed in as a [`Verdict`]. The `oauth2` crate builds the requests and reads the answers, our guarded client carries
-//! them. It knows no vendor and keeps nothing. Long because one client serves every dialect.
+//! them. It knows no vendor and keeps nothing.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use http::Method;
-use oauth2::basic::{
-    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
-};
+use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
-    ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
-    RequestTokenError, RevocationUrl, Scope, StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
+    EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
+    RequestTokenError, RevocationUrl, Scope, StandardRevocableToken, TokenUrl,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
 
 use super::http::Answer;
@@ -26,8 +24,12 @@ use crate::domain::clock::{Timestamp, random};
 use crate::domain::fault::{Fault, Operation};
 use crate::domain::secret::Secret;
 
+mod answer;
 #[cfg(test)]
 mod tests;
+
+pub use answer::Granted;
+use answer::{VendorToken, granted, standard};
 
 /// A platform's own reading of an answer that is no success.
 pub type Verdict = fn(Operation, &Answer, Timestamp) -> Fault;
@@ -82,22 +84,6 @@ pub struct OAuth {
     pub verdict: Verdict,
 }
 
-/// What the token endpoint gave.
-pub struct Granted {
-    /// The tokens.
-    pub tokens: Tokens,
-    /// The scopes that were given; `None` when the answer does not name them (then they are those that were asked).
-    pub scopes: Option<Vec<String>>,
-    /// Every other field of the answer (Discord: `guild`). It may hold secrets: never log it.
-    pub extra: Map<String, Value>,
-}
-
-impl fmt::Debug for Granted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Granted").field("tokens", &self.tokens).field("scopes", &self.scopes).finish_non_exhaustive()
-    }
-}
-
 impl OAuth {
     /// The consent page's address, and the PKCE verifier to keep (empty without PKCE). `params` are added as they are.
     ///
@@ -145,14 +131,13 @@ impl OAuth {
     ) -> Result<Granted, Fault> {
         let code = self.code(callback)?;
         let client = self.client(cx)?;
-        let exchange = |carry: Carry<'_>| {
-            let mut request = client.exchange_code(AuthorizationCode::new(code.clone()));
-            if !keep.is_empty() {
-                request = request.set_pkce_verifier(PkceCodeVerifier::new(keep.expose().to_owned()));
-            }
-            request.request(&carry)
-        };
-        Ok(granted(&self.run(cx, Operation::Connect, exchange).await?, cx.now))
+        let mut request = client.exchange_code(AuthorizationCode::new(code));
+        if !keep.is_empty() {
+            request = request.set_pkce_verifier(PkceCodeVerifier::new(keep.expose().to_owned()));
+        }
+        let transport = self.transport(cx, Operation::Connect);
+        let answer = request.request_async(&transport).await.map_err(|error| self.told(Operation::Connect, error))?;
+        Ok(granted(&answer, cx.now))
     }
 
     /// Buys new tokens with the refresh token. Where the answer has no new one, the old one is kept.
@@ -167,8 +152,10 @@ impl OAuth {
         };
         let client = self.client(cx)?;
         let token = RefreshToken::new(refresh.expose().to_owned());
-        let exchange = |carry: Carry<'_>| client.exchange_refresh_token(&token).request(&carry);
-        let mut new = granted(&self.run(cx, Operation::Renew, exchange).await?, cx.now);
+        let request = client.exchange_refresh_token(&token);
+        let transport = self.transport(cx, Operation::Renew);
+        let answer = request.request_async(&transport).await.map_err(|error| self.told(Operation::Renew, error))?;
+        let mut new = granted(&answer, cx.now);
         if new.tokens.refresh.is_none() {
             new.tokens.refresh = old.refresh.clone();
             new.tokens.refresh_expires_at = old.refresh_expires_at;
@@ -189,11 +176,9 @@ impl OAuth {
             None => StandardRevocableToken::AccessToken(oauth2::AccessToken::new(tokens.access.expose().to_owned())),
         };
         let client = self.client(cx)?.set_revocation_url(RevocationUrl::from_url(url.clone()));
-        let revoke = |carry: Carry<'_>| match client.revoke_token(token.clone()) {
-            Ok(request) => request.request(&carry),
-            Err(_) => Err(RequestTokenError::Request(self.unusable("its revocation address"))),
-        };
-        self.run(cx, Operation::Revoke, revoke).await
+        let request = client.revoke_token(token).map_err(|_| self.unusable("its revocation address"))?;
+        let transport = self.transport(cx, Operation::Revoke);
+        request.request_async(&transport).await.map_err(|error| self.told(Operation::Revoke, error))
     }
 
     /// The callback's code.
@@ -250,29 +235,10 @@ impl OAuth {
         Fault::Misconfigured { what: format!("{} can't be asked: {what} is missing", self.dialect.name) }
     }
 
-    /// Runs one request of the crate's over our client. The crate's own asynchronous form can't be proven `Send`, so its
-    /// plain form runs twice: once to see the request, and once to read the answer that came.
-    async fn run<T, E: oauth2::ErrorResponse + 'static>(
-        &self,
-        cx: &Context<'_>,
-        operation: Operation,
-        exchange: impl Fn(Carry<'_>) -> Result<T, RequestTokenError<Fault, E>>,
-    ) -> Result<T, Fault> {
-        let asked = Mutex::new(None);
-        let first = exchange(&|request| {
-            *asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
-            Err(Fault::transient("a request could not be put together"))
-        });
-        let Some(request) = asked.into_inner().unwrap_or_else(PoisonError::into_inner) else {
-            return first.map_err(|error| self.told(operation, error));
-        };
-        drop(first);
-        let response = self.carry(cx, operation, request).await?;
-        exchange(&|_| Ok(response.clone())).map_err(|error| self.told(operation, error))
+    fn transport<'t>(&'t self, cx: &'t Context<'t>, operation: Operation) -> Transport<'t> {
+        Transport { oauth: self, cx, operation }
     }
 
-    /// Sends the crate's request. What is no success becomes a fault here, where status and headers are still known (the
-    /// crate drops both); what is one is given back in the form that the standard asks for.
     async fn carry(&self, cx: &Context<'_>, operation: Operation, request: HttpRequest) -> Result<HttpResponse, Fault> {
         let (head, body) = request.into_parts();
         let url = Url::parse(&head.uri.to_string()).map_err(|_| self.unusable("its token address"))?;
@@ -322,6 +288,24 @@ impl OAuth {
     }
 }
 
+/// Carries the crate's requests over our client. What is no success becomes a fault here, where status and headers are
+/// still known (the crate drops both); what is one reaches the crate in the form that the standard asks for. A type of
+/// its own, because futures around a closure that borrows are not proven `Send`.
+struct Transport<'t> {
+    oauth: &'t OAuth,
+    cx: &'t Context<'t>,
+    operation: Operation,
+}
+
+impl<'c> AsyncHttpClient<'c> for Transport<'_> {
+    type Error = Fault;
+    type Future = BoxFuture<'c, Result<HttpResponse, Fault>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        self.oauth.carry(self.cx, self.operation, request).boxed()
+    }
+}
+
 /// The standard's error codes, for platforms whose token endpoint uses them (RFC 6749, 5.2). `None` for any other answer.
 pub fn verdict(operation: Operation, answer: &Answer, name: &str) -> Option<Fault> {
     let json = answer.json();
@@ -354,9 +338,6 @@ pub fn sentence(said: &str) -> String {
     }
 }
 
-/// How the crate's plain form sends a request.
-type Carry<'a> = &'a dyn Fn(HttpRequest) -> Result<HttpResponse, Fault>;
-type VendorToken = StandardTokenResponse<Extra, BasicTokenType>;
 type VendorClient = Client<
     BasicErrorResponse,
     VendorToken,
@@ -370,64 +351,7 @@ type VendorClient = Client<
     EndpointSet,
 >;
 
-/// The fields of a token answer that the standard does not name.
-#[derive(serde::Deserialize, serde::Serialize)]
-#[serde(transparent)]
-struct Extra(Map<String, Value>);
-
-impl fmt::Debug for Extra {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("•••")
-    }
-}
-
-impl ExtraTokenFields for Extra {}
-
 fn renamed(pairs: Vec<(String, String)>, client_param: &str) -> Vec<(String, String)> {
     let rename = |name: String| if name == "client_id" { client_param.to_owned() } else { name };
     pairs.into_iter().map(|(name, value)| (rename(name), value)).collect()
-}
-
-/// A token answer as the standard has it: `token_type` there (Meta leaves it out), `expires_in` a number (it comes as a
-/// string or a float too), `scope` one string, nothing empty or null. `None` when there is no access token in it.
-fn standard(json: Value) -> Option<Value> {
-    let Value::Object(mut fields) = json else { return None };
-    fields.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
-    fields.get("access_token")?.as_str()?;
-    if !fields.get("token_type").is_some_and(Value::is_string) {
-        fields.insert("token_type".into(), "bearer".into());
-    }
-    if let Some(expires) = fields.remove("expires_in") {
-        let text = expires.as_str().map_or_else(|| expires.to_string(), str::to_owned);
-        // Unknown is unknown, never "now".
-        if let Some(seconds) = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0) {
-            fields.insert("expires_in".into(), (seconds as u64).into());
-        }
-    }
-    if let Some(scope) = fields.remove("scope") {
-        let scopes: Vec<&str> = match &scope {
-            Value::String(scopes) => scopes.split([' ', ',']).filter(|scope| !scope.is_empty()).collect(),
-            Value::Array(scopes) => scopes.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        };
-        fields.insert("scope".into(), scopes.join(" ").into());
-    }
-    if !fields.get("refresh_token").is_some_and(Value::is_string) {
-        fields.remove("refresh_token");
-    }
-    Some(Value::Object(fields))
-}
-
-fn granted(answer: &VendorToken, now: Timestamp) -> Granted {
-    Granted {
-        tokens: Tokens {
-            access: Secret::new(answer.access_token().secret()),
-            refresh: answer.refresh_token().map(|token| Secret::new(token.secret())),
-            extra: None,
-            expires_at: answer.expires_in().and_then(|left| now.checked_add(left).ok()),
-            refresh_expires_at: None,
-        },
-        scopes: answer.scopes().map(|scopes| scopes.iter().map(|scope| scope.to_string()).collect()),
-        extra: answer.extra_fields().0.clone(),
-    }
 }

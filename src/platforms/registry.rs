@@ -10,12 +10,7 @@ use super::{Budget, Descriptor, Platform};
 
 /// Every connector, in the order in which people see them. `telegram` is the pace of Telegram's bot, shared with the chat.
 pub fn all(telegram: Arc<dyn Budget>) -> Vec<Arc<dyn Platform>> {
-    vec![
-        Arc::new(Bluesky::default()),
-        Arc::new(Mastodon::default()),
-        Arc::new(Telegram::new(telegram)),
-        Arc::new(Discord),
-    ]
+    vec![Arc::new(Bluesky), Arc::new(Mastodon::default()), Arc::new(Telegram::new(telegram)), Arc::new(Discord)]
 }
 
 /// The facts of all of them.

@@ -1,19 +1,12 @@
 //! How connectors say numbers and name files to people. It knows no platform.
 
+use super::text::grouped;
 use crate::domain::post::{Media, MediaKind};
 
 /// A counted noun with thousands apart, as in `1,204 members` and `1 member`.
 pub(super) fn counted(count: u64, noun: &str) -> String {
-    let digits = count.to_string();
-    let mut words = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            words.push(',');
-        }
-        words.push(digit);
-    }
     let plural = if count == 1 { "" } else { "s" };
-    format!("{words} {noun}{plural}")
+    format!("{} {noun}{plural}", grouped(usize::try_from(count).unwrap_or(usize::MAX)))
 }
 
 /// What the vendor sees as a file's name, as in `image-1.jpg`; `number` counts from 1.

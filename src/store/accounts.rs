@@ -86,15 +86,16 @@ impl Store {
             new.workspace.clone(), new.platform.clone(), new.remote_id.clone())?;
         let before = matches!(known, Some((_, None)));
         let id = known.map_or_else(|| AccountId::new(self.clock.now(), &*self.entropy), |(id, _)| id);
-        exec!(tx &mut tx; "insert into accounts (id, workspace, platform, remote_id, name, handle, url, meta, grant_id, status,
+        // The id of the row that is there now: another task may have connected it meanwhile.
+        let row = one!(tx &mut tx; (AccountId,); "insert into accounts (id, workspace, platform, remote_id, name, handle, url, meta, grant_id, status,
             status_since, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'connected', $10, $10)
             on conflict (workspace, platform, remote_id) do update set name = excluded.name, handle = excluded.handle,
             url = excluded.url, meta = excluded.meta, grant_id = excluded.grant_id, status = 'connected',
-            status_since = excluded.status_since, why = null, fix = null, shaky_since = null, removed_at = null",
-            id.clone(), new.workspace.clone(), new.platform.clone(), new.remote_id.clone(), new.name.clone(),
+            status_since = excluded.status_since, why = null, fix = null, shaky_since = null, removed_at = null
+            returning id", id.clone(), new.workspace.clone(), new.platform.clone(), new.remote_id.clone(), new.name.clone(),
             new.handle.clone(), new.url.clone(), text(&new.meta), new.grant.clone(), self.now())?;
         self.commit(tx, "connect_account").await?;
-        Ok((id, before))
+        Ok((row.map_or(id, |(row,)| row), before))
     }
 
     /// One account of a workspace.

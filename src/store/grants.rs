@@ -22,6 +22,17 @@ pub struct NewGrant {
     pub tokens: Tokens,
 }
 
+/// When a grant ends, without its tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Horizon {
+    /// The grant.
+    pub grant: GrantId,
+    /// The app that was consented to: a client id, or an instance's host.
+    pub app: String,
+    /// When the access token ends.
+    pub expires_at: Option<Timestamp>,
+}
+
 #[derive(FromRow)]
 struct Row {
     id: GrantId,
@@ -85,11 +96,16 @@ impl Store {
         let extra = self.seal_some("grants", id.as_str(), "sealed_extra", new.tokens.extra.as_ref())?;
         let (expires, refresh_expires) = (new.tokens.expires_at.map(millis), new.tokens.refresh_expires_at.map(millis));
         if fresh {
-            exec!(db self; "insert into grants (id, workspace, platform, app, remote_user, sealed_access, sealed_refresh,
+            let added = exec!(db self; "insert into grants (id, workspace, platform, app, remote_user, sealed_access, sealed_refresh,
                 sealed_extra, expires_at, refresh_expires_at, version, created_at)
-                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11)",
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11)
+                on conflict (workspace, platform, app, remote_user) do nothing",
                 id.clone(), new.workspace.clone(), new.platform.clone(), new.app.clone(), new.remote_user.clone(),
                 access, refresh, extra, expires, refresh_expires, self.now())?;
+            if added == 0 {
+                // Another task stored this consent meanwhile; the tokens are sealed anew for that row.
+                return Box::pin(self.save_grant(new)).await;
+            }
         } else {
             exec!(db self; "update grants set sealed_access = $1, sealed_refresh = coalesce($2, sealed_refresh),
                 sealed_extra = coalesce($3, sealed_extra), expires_at = $4, refresh_expires_at = $5, version = version + 1,
@@ -142,6 +158,15 @@ impl Store {
         let rows = all!(db self; (GrantId,); "select id from grants where dead_since is null and expires_at < $1
             order by expires_at limit $2", millis(before), most)?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// When the grants of a workspace end; nothing is unsealed.
+    pub async fn horizons(&self, workspace: &WorkspaceId) -> Result<Vec<Horizon>> {
+        let rows = all!(db self; (GrantId, String, Option<i64>); "select id, app, expires_at from grants where workspace = $1",
+            workspace.clone())?;
+        let horizon =
+            |(grant, app, expires_at): (_, _, Option<i64>)| Horizon { grant, app, expires_at: expires_at.map(time) };
+        Ok(rows.into_iter().map(horizon).collect())
     }
 
     /// Drops a grant that no account leans on any more.

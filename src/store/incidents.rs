@@ -116,6 +116,13 @@ impl Store {
         Ok(all!(db self; Row; sql)?.into_iter().map(Incident::from).collect())
     }
 
+    /// Whether nothing is to be said about this kind and subject for now, by an incident that is open or was.
+    pub async fn is_muted(&self, kind: &str, subject: &str) -> Result<bool> {
+        let row = one!(db self; (i64,); "select count(*) from incidents where kind = $1 and subject = $2 and muted_until > $3",
+            kind, subject, self.now())?;
+        Ok(row.is_some_and(|(count,)| count > 0))
+    }
+
     /// Says no more about an incident until then.
     pub async fn mute_incident(&self, id: &IncidentId, until: Timestamp) -> Result<()> {
         exec!(db self; "update incidents set muted_until = $1 where id = $2", millis(until), id.clone())?;

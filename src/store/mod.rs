@@ -24,7 +24,7 @@ pub mod vault;
 
 pub use accounts::NewAccount;
 pub use attempts::{Attempt, NewAttempt, Stage};
-pub use grants::NewGrant;
+pub use grants::{Horizon, NewGrant};
 pub use incidents::{Incident, NewIncident};
 pub use people::{ChatRow, IdentityRow, Invite, Place};
 pub use posts::Draft;

@@ -217,8 +217,13 @@ impl Store {
                 person
             }
         };
-        exec!(tx &mut tx; "insert into identities (surface, user_id, person, name, handle) values ($1, $2, $3, $4, $5)",
-            surface, user, person.clone(), name, handle)?;
+        let added = exec!(tx &mut tx; "insert into identities (surface, user_id, person, name, handle) values ($1, $2, $3, $4, $5)
+            on conflict (surface, user_id) do nothing", surface, user, person.clone(), name, handle)?;
+        if added == 0 {
+            // Another task added it meanwhile; that one stays, and the person made here goes with the transaction.
+            let first = one!(tx &mut tx; (PersonId,); "select person from identities where surface = $1 and user_id = $2", surface, user)?;
+            return Ok(first.map_or(person, |(first,)| first));
+        }
         self.commit(tx, "add_identity").await?;
         Ok(person)
     }
@@ -263,6 +268,7 @@ impl Store {
     /// Puts a person into a workspace, or changes their role, unless that would leave it without an owner (`false`).
     pub async fn set_role(&self, workspace: &WorkspaceId, person: &PersonId, role: Role) -> Result<bool> {
         let mut tx = self.begin().await?;
+        lock_members(&mut tx, workspace).await?;
         exec!(tx &mut tx; "insert into members (workspace, person, role) values ($1, $2, $3)
             on conflict (workspace, person) do update set role = excluded.role",
             workspace.clone(), person.clone(), role.as_str())?;
@@ -277,6 +283,7 @@ impl Store {
     /// Takes a person out of a workspace, unless that would leave it without an owner (`false`).
     pub async fn remove_member(&self, workspace: &WorkspaceId, person: &PersonId) -> Result<bool> {
         let mut tx = self.begin().await?;
+        lock_members(&mut tx, workspace).await?;
         exec!(tx &mut tx; "delete from members where workspace = $1 and person = $2", workspace.clone(), person.clone())?;
         exec!(tx &mut tx; "update people set workspace = null where id = $1 and workspace = $2", person.clone(), workspace.clone())?;
         if !has_owner(&mut tx, workspace).await? {
@@ -343,6 +350,14 @@ impl Store {
         Ok(())
     }
 
+    /// A person's direct chats no longer get a workspace's alerts: they left it.
+    pub async fn release_direct_chats(&self, workspace: &WorkspaceId, person: &PersonId) -> Result<()> {
+        exec!(db self; "update chats set workspace = null, alerts = $1 where workspace = $2 and kind = 'direct' and exists
+            (select 1 from identities i where i.person = $3 and i.surface = chats.surface and i.direct_chat = chats.remote_id)",
+            false, workspace.clone(), person.clone())?;
+        Ok(())
+    }
+
     /// The chats that a workspace's alerts go to.
     pub async fn alert_chats(&self, workspace: &WorkspaceId) -> Result<Vec<ChatRow>> {
         let sql = sqlx::AssertSqlSafe(format!("{CHAT} where workspace = $1 and alerts = $2 order by id"));
@@ -379,6 +394,12 @@ impl Store {
             self.now(), place.surface.clone(), place.chat.clone(), place.topic.clone(), self.now() - 3_600_000)?;
         Ok(told > 0)
     }
+}
+
+/// Lets changes of a workspace's members come one after the other: two owners can't remove each other.
+async fn lock_members(tx: &mut super::Tx, workspace: &WorkspaceId) -> Result<()> {
+    exec!(tx tx; "update workspaces set name = name where id = $1", workspace.clone())?;
+    Ok(())
 }
 
 async fn has_owner(tx: &mut super::Tx, workspace: &WorkspaceId) -> Result<bool> {

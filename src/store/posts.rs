@@ -72,13 +72,8 @@ impl Store {
     /// Makes a draft for the given accounts, or finds the one that this album already made (`false`).
     pub async fn add_draft(&self, draft: &Draft, accounts: &[AccountId]) -> Result<(PostId, bool)> {
         let mut tx = self.begin().await?;
-        if let Some(album) = &draft.album {
-            let known = one!(tx &mut tx; (PostId,); "select id from posts where album = $1", album.clone())?;
-            if let Some((known,)) = known {
-                return Ok((known, false));
-            }
-        }
         let id = PostId::new(self.clock.now(), &*self.entropy);
+        // Taking the number locks the workspace, so that the parts of an album come one after the other.
         let number = one!(tx &mut tx; (i64,); "update workspaces set post_count = post_count + 1 where id = $1 returning post_count",
             draft.workspace.clone())?;
         let (number,) = number.ok_or_else(|| StoreError::Inconsistent {
@@ -86,6 +81,12 @@ impl Store {
             row: draft.workspace.to_string(),
             what: "it is gone".to_owned(),
         })?;
+        if let Some(album) = &draft.album {
+            let known = one!(tx &mut tx; (PostId,); "select id from posts where album = $1", album.clone())?;
+            if let Some((known,)) = known {
+                return Ok((known, false));
+            }
+        }
         exec!(tx &mut tx; "insert into posts (id, workspace, number, author, album, body, options, status, created_at, updated_at)
             values ($1, $2, $3, $4, $5, $6, $7, 'draft', $8, $8)",
             id.clone(), draft.workspace.clone(), number, draft.author.clone(), draft.album.clone(), text(&draft.text),
@@ -95,6 +96,12 @@ impl Store {
         }
         self.commit(tx, "add_draft").await?;
         Ok((id, true))
+    }
+
+    /// Keeps a draft from going out until the transaction ends; `false` when it is no draft any more.
+    async fn lock_draft(&self, tx: &mut Tx, post: &PostId) -> Result<bool> {
+        let locked = exec!(tx tx; "update posts set updated_at = $1 where id = $2 and status = 'draft'", self.now(), post.clone())?;
+        Ok(locked > 0)
     }
 
     async fn insert_target(&self, tx: &mut Tx, post: &PostId, account: &AccountId) -> Result<()> {
@@ -196,10 +203,9 @@ impl Store {
     /// Adds a file at the end of a draft; `false` when it is no draft any more, or has it already.
     pub async fn attach_media(&self, post: &PostId, media: &Media) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let draft =
-            one!(tx &mut tx; (i64,); "select count(*) from posts where id = $1 and status = 'draft'", post.clone())?;
+        let draft = self.lock_draft(&mut tx, post).await?;
         let has = one!(tx &mut tx; (i64,); "select count(*) from post_media where post = $1 and sha256 = $2", post.clone(), media.sha256.clone())?;
-        if draft != Some((1,)) || has != Some((0,)) {
+        if !draft || has != Some((0,)) {
             return Ok(false);
         }
         exec!(tx &mut tx; "insert into post_media (post, position, sha256, alt)
@@ -224,9 +230,7 @@ impl Store {
     /// Puts an account into or out of a draft; `false` when it is no draft any more.
     pub async fn choose_account(&self, post: &PostId, account: &AccountId, chosen: bool) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let draft =
-            one!(tx &mut tx; (i64,); "select count(*) from posts where id = $1 and status = 'draft'", post.clone())?;
-        if draft != Some((1,)) {
+        if !self.lock_draft(&mut tx, post).await? {
             return Ok(false);
         }
         if chosen {
@@ -256,9 +260,7 @@ impl Store {
     /// Discards a draft; `false` when it is none any more.
     pub async fn discard_draft(&self, post: &PostId) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let draft =
-            one!(tx &mut tx; (i64,); "select count(*) from posts where id = $1 and status = 'draft'", post.clone())?;
-        if draft != Some((1,)) {
+        if !self.lock_draft(&mut tx, post).await? {
             return Ok(false);
         }
         exec!(tx &mut tx; "delete from targets where post = $1", post.clone())?;
@@ -270,6 +272,8 @@ impl Store {
 
     /// Sets a post's public status from its targets', inside the caller's transaction. Drafts stay drafts.
     pub(super) async fn follow_targets(&self, tx: &mut Tx, post: &PostId) -> Result<()> {
+        // Locks the post: of two targets that end together the second must see what became of the first.
+        exec!(tx tx; "update posts set updated_at = $1 where id = $2", self.now(), post.clone())?;
         let rows = all!(tx tx; (String,); "select status from targets where post = $1", post.clone())?;
         let targets = rows
             .into_iter()
@@ -277,8 +281,8 @@ impl Store {
             .collect::<Result<Vec<_>>>()?;
         let status = status_of(&targets);
         let first = targets.contains(&TargetStatus::Published).then(|| self.now());
-        exec!(tx tx; "update posts set status = $1, updated_at = $2, published_at = coalesce(published_at, $3)
-            where id = $4 and status <> 'draft'", status.as_str(), self.now(), first, post.clone())?;
+        exec!(tx tx; "update posts set status = $1, published_at = coalesce(published_at, $2)
+            where id = $3 and status <> 'draft'", status.as_str(), first, post.clone())?;
         Ok(())
     }
 

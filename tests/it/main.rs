@@ -3,7 +3,10 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test's helpers may fail loudly, as its functions may")]
 
 mod architecture;
+mod chat_connect;
 mod chat_posts;
+mod chat_team;
 mod contract;
 mod peers;
+mod store;
 mod support;

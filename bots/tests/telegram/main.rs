@@ -1,4 +1,4 @@
-//! The Telegram surface on the wire, against a server on loopback.
+//! The Telegram surface on the wire, against a server on loopback. Long because each of the API's habits is one test.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed step is a failed test")]
 
 mod fake;

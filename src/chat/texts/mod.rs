@@ -13,8 +13,12 @@ use crate::domain::Timestamp;
 use crate::domain::fault::Fault;
 use crate::flows::Refusal;
 
+pub mod accounts;
 pub mod connect;
+pub mod help;
 pub mod posts;
+pub mod run;
+pub mod team;
 
 /// The most characters of a name that somebody chose: longer ones would push away what we say about it.
 const LONGEST_NAME: usize = 64;
@@ -101,13 +105,13 @@ pub fn because(why: &str, fix: &str) -> String {
 /// Words as a sentence: a capital first, a full stop last, unless they end otherwise. A host or address that stands first
 /// stays as it is.
 pub fn sentence(words: &str) -> String {
-    let words = words.trim();
+    let words = one_line(words);
     let first = words.split_whitespace().next().unwrap_or_default();
     let is_plain = first.chars().all(|c| c.is_alphabetic() || matches!(c, ',' | '\'' | '-'));
     let mut letters = words.chars();
     let mut sentence = match letters.next() {
         Some(letter) if is_plain && first != "trypost" => letter.to_uppercase().chain(letters).collect::<String>(),
-        _ => words.to_owned(),
+        _ => words.clone(),
     };
     if !sentence.is_empty() && !sentence.ends_with(['.', '!', '?', ':', '…', '"']) {
         sentence.push('.');
@@ -132,15 +136,9 @@ pub fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
-/// A name that somebody chose, fit for a line of ours: on one line, without marks that turn the writing direction or hide
-/// letters, not longer than 64 characters. Formatting in it has no effect: surfaces escape.
+/// A name that somebody chose, fit for a line of ours: see [`one_line`]; and not longer than 64 characters.
 pub fn name(chosen: &str) -> String {
-    let visible: String = chosen
-        .chars()
-        .filter(|c| !matches!(*c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'))
-        .map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c })
-        .collect();
-    let name = visible.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let name = one_line(chosen);
     if name.is_empty() {
         return "(no name)".to_owned();
     }
@@ -148,6 +146,18 @@ pub fn name(chosen: &str) -> String {
         Some((end, _)) => format!("{}…", name[..end].trim_end()),
         None => name,
     }
+}
+
+/// Words of others on one line, without marks that turn the writing direction or hide letters, so that they can't pose
+/// as a line of ours. Formatting in them has no effect: surfaces escape.
+pub fn one_line(words: &str) -> String {
+    let is_mark = |c: char| matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let visible: String = words
+        .chars()
+        .filter(|c| !is_mark(*c))
+        .map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c })
+        .collect();
+    visible.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Appends a workspace's name as it always looks.

@@ -1,4 +1,5 @@
-//! Signing in with an app password, keeping the session alive, checking and ending it.
+//! Signing in with an app password, keeping the session alive, checking and ending it. Sessions are opened, renewed and
+//! ended at the service that was signed in to, as the vendor's client does; everything else goes to the account's server.
 
 use std::collections::BTreeMap;
 
@@ -33,10 +34,10 @@ pub(super) async fn complete(cx: &Context<'_>, answer: Answer) -> Result<Consent
     }
     let session = sign_in(cx, Operation::Connect, &service, &identifier, &password).await?;
     let pds = session.did_doc.as_ref().and_then(|doc| pds_of(cx, doc)).unwrap_or_else(|| service.clone());
+    let refresh = Secret::new(&session.refresh_jwt);
     if claims(&session.access_jwt)["scope"] == FULL_ACCESS {
         // The session that should not be is ended at once; whether that works changes nothing about the answer.
-        let refresh = Secret::new(&session.refresh_jwt);
-        let _ = api(cx, Operation::Revoke, &pds, Some(&refresh)).service.com.atproto.server.delete_session().await;
+        let _ = end(cx, &service, &refresh).await;
         return Err(main_password());
     }
     let access = Secret::new(&session.access_jwt);
@@ -46,6 +47,7 @@ pub(super) async fn complete(cx: &Context<'_>, answer: Answer) -> Result<Consent
         api(cx, Operation::Connect, &pds, Some(&access)).service.com.atproto.server.get_session().await,
     )?;
     if seen.active == Some(false) {
+        let _ = end(cx, &service, &refresh).await;
         return Err(Fault::rejected(inactive(seen.status.as_deref()), "Sign in at bsky.app; then connect again."));
     }
     let did = session.did.as_str().to_owned();
@@ -162,7 +164,7 @@ pub(super) async fn renew(cx: &Context<'_>, old: &Tokens) -> Result<Tokens, Faul
     let mut extra = Extra::of(old.extra.as_ref())?;
     let dead = |why: &str| Err(Fault::GrantDead { why: why.to_owned() });
     let Some(refresh) = old.refresh.as_ref() else { return dead("there is no refresh token") };
-    let server = api(cx, Operation::Renew, &extra.pds, Some(refresh));
+    let server = api(cx, Operation::Renew, &extra.service, Some(refresh));
     let (did, access, refresh, doc) =
         match read(Operation::Renew, server.service.com.atproto.server.refresh_session().await) {
             Ok(new) => {
@@ -210,8 +212,11 @@ pub(super) async fn verify(cx: &Context<'_>, account: &Account, credentials: Cre
 pub(super) async fn revoke(cx: &Context<'_>, credentials: Credentials<'_>) -> Result<(), Fault> {
     let Some(tokens) = credentials.tokens else { return Ok(()) };
     let Some(refresh) = tokens.refresh.as_ref() else { return Ok(()) };
-    let pds = Extra::of(tokens.extra.as_ref())?.pds;
-    let answer = api(cx, Operation::Revoke, &pds, Some(refresh)).service.com.atproto.server.delete_session().await;
+    end(cx, &Extra::of(tokens.extra.as_ref())?.service, refresh).await
+}
+
+async fn end(cx: &Context<'_>, service: &str, refresh: &Secret) -> Result<(), Fault> {
+    let answer = api(cx, Operation::Revoke, service, Some(refresh)).service.com.atproto.server.delete_session().await;
     match read(Operation::Revoke, answer).map_err(Fault::from) {
         // A token that is refused opens nothing any more.
         Ok(()) | Err(Fault::Stale | Fault::AccountLost { .. }) => Ok(()),

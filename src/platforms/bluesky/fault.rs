@@ -176,6 +176,7 @@ mod tests {
             Fault::Stale => "stale",
             Fault::GrantDead { .. } => "dead",
             Fault::AccountLost { .. } => "lost",
+            Fault::AccountMoved { .. } => "moved",
             Fault::Rejected { .. } => "rejected",
             Fault::Misconfigured { .. } => "misconfigured",
             Fault::InDoubt { .. } => "in doubt",

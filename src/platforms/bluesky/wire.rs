@@ -30,9 +30,9 @@ pub(super) struct Extra {
     pub(super) identifier: String,
     /// The app password.
     pub(super) password: String,
-    /// Where that was checked, as `https://HOST`.
+    /// Where that was checked, as `https://HOST`: sessions are renewed and ended there.
     pub(super) service: String,
-    /// The account's own server, as `https://HOST`: all calls go there.
+    /// The account's own server, as `https://HOST`: all other calls go there.
     pub(super) pds: String,
     /// Whose session it is.
     pub(super) did: String,

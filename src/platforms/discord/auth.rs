@@ -9,7 +9,7 @@ use url::Url;
 
 use super::fault::{self, On};
 use super::permissions::{SEND_MESSAGES, VIEW_CHANNEL};
-use super::wire::{Bot, Guild};
+use super::wire::{self, Bot, Guild};
 use crate::domain::Secret;
 use crate::domain::fault::{Fault, Operation};
 use crate::platforms::oauth::{ClientAuth, Dialect, Endpoints, OAuth};
@@ -97,6 +97,8 @@ pub(super) async fn complete(cx: &Context<'_>, keep: &Secret, answer: Answer) ->
 
 async fn consented(cx: &Context<'_>, query: &BTreeMap<String, String>, keep: &Secret) -> Result<String, Fault> {
     let oauth = oauth()?;
+    let http = wire::client(cx);
+    let cx = &Context { http: &http, ..*cx };
     let granted = oauth.complete(cx, query, keep).await?;
     let guild = granted.extra.get("guild").and_then(|guild| guild["id"].as_str()).map(str::to_owned);
     // Only the bot's token is used from here on, so the person's goes back. It would end by itself in a week.
@@ -123,7 +125,7 @@ pub(super) async fn places(cx: &Context<'_>, operation: Operation, guild: &str) 
     let mut channels = Bot::of(cx)?.channels(operation, guild).await?;
     channels.retain(|(_, permissions)| permissions & POST == POST);
     channels.sort_by(|(a, _), (b, _)| (a.position, &a.id).cmp(&(b.position, &b.id)));
-    let place = |channel: super::wire::Channel| Place {
+    let place = |channel: wire::Channel| Place {
         name: format!("#{}", channel.name.as_deref().unwrap_or(&channel.id)),
         id: channel.id,
     };

@@ -61,6 +61,23 @@ const MIB: u64 = 1024 * 1024;
 /// What a request holds beside its files: words, descriptions, the form's own lines (bytes, with room to spare).
 const FRAME: u64 = 128 * 1024;
 
+/// Types that are shown as pictures.
+const IMAGE_TYPES: &[&str] = &["image/jpeg", "image/png", "image/webp", "image/gif"];
+
+/// How far the server was boosted, 0 to 3.
+fn tier(meta: &Value) -> u64 {
+    meta["premium_tier"].as_u64().unwrap_or_default()
+}
+
+/// The most bytes of one file: boosted servers take larger ones.
+fn file_bytes(meta: &Value) -> u64 {
+    match tier(meta) {
+        0 | 1 => 10 * MIB,
+        2 => 50 * MIB,
+        _ => 100 * MIB,
+    }
+}
+
 /// The connector.
 pub struct Discord;
 
@@ -71,13 +88,9 @@ impl Platform for Discord {
     }
 
     fn limits(&self, meta: &Value) -> Limits {
-        let tier = meta["premium_tier"].as_u64().unwrap_or_default();
-        // Boosted servers take larger files; whether they take them in one request too is only seen by trying.
-        let (file, total) = match tier {
-            0 | 1 => (10 * MIB, Some(25 * MIB - FRAME)),
-            2 => (50 * MIB, None),
-            _ => (100 * MIB, None),
-        };
+        let file = file_bytes(meta);
+        // Whether a boosted server takes more in one request too is only seen by trying.
+        let total = (tier(meta) < 2).then_some(25 * MIB - FRAME);
         Limits {
             text: publish::TEXT,
             unit: Unit::Utf16,
@@ -89,7 +102,7 @@ impl Platform for Discord {
             videos: publish::FILES,
             media: publish::FILES,
             mixed: true,
-            image_types: ["image/jpeg", "image/png", "image/webp", "image/gif"].map(Into::into).into(),
+            image_types: IMAGE_TYPES.iter().map(|mime| (*mime).to_owned()).collect(),
             video_types: ["video/mp4", "video/quicktime", "video/webm"].map(Into::into).into(),
             image_bytes: file,
             video_bytes: file,
@@ -129,7 +142,7 @@ impl Platform for Discord {
     }
 
     async fn prepare(&self, _cx: &Context<'_>, delivery: &Delivery<'_>, journal: Value) -> Result<Prepared, Fault> {
-        publish::prepare(delivery, journal)
+        publish::prepare(delivery, journal).await
     }
 
     async fn send(&self, cx: &Context<'_>, delivery: &Delivery<'_>, journal: Value, key: &str) -> Result<Sent, Fault> {

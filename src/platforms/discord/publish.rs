@@ -10,13 +10,12 @@ use super::fault::On;
 use super::markdown;
 use super::permissions::READ_MESSAGE_HISTORY;
 use super::wire::{Bot, Message};
-use crate::domain::account::Account;
 use crate::domain::fault::{Fault, Operation};
 use crate::domain::post::{Embed, Posted};
 use crate::domain::{Entropy, Timestamp, clock};
 use crate::platforms::http::{Part, PartValue};
 use crate::platforms::words::file_name;
-use crate::platforms::{Context, Delivery, Finding, Prepared, Sent};
+use crate::platforms::{Context, Delivery, File, Finding, Prepared, Sent, media};
 
 #[cfg(test)]
 mod tests;
@@ -87,14 +86,31 @@ pub(super) fn nonce(entropy: &dyn Entropy) -> String {
     data_encoding::BASE32_NOPAD.encode(&clock::random::<15>(entropy)).to_lowercase()
 }
 
-/// There is nothing to do before the visible call but to refuse what it would refuse.
-pub(super) fn prepare(delivery: &Delivery<'_>, journal: Value) -> Result<Prepared, Fault> {
+/// The files as they are sent: pictures larger than the server takes are made smaller (once; the copy is kept).
+async fn fitted(delivery: &Delivery<'_>) -> Result<Vec<File>, Fault> {
+    let room = super::file_bytes(&delivery.account.meta);
+    let mut fitted = Vec::with_capacity(delivery.files.len());
+    for file in delivery.files {
+        let file = media::fit(file, room, u32::MAX, super::IMAGE_TYPES).await;
+        fitted.push(file.map_err(|unusable| Fault::rejected(unusable.what, unusable.fix))?);
+    }
+    Ok(fitted)
+}
+
+/// Before the visible call: make pictures fit, and refuse what it would refuse.
+pub(super) async fn prepare(delivery: &Delivery<'_>, journal: Value) -> Result<Prepared, Fault> {
+    check(delivery)?;
+    fitted(delivery).await?;
+    Ok(Prepared::Ready { journal })
+}
+
+fn check(delivery: &Delivery<'_>) -> Result<(), Fault> {
     place(delivery)?;
     let words = words(delivery)?;
     if words.content.trim().is_empty() && words.embed.is_none() && delivery.files.is_empty() {
         return Err(Fault::rejected("the post is empty", "Write something, or add a picture."));
     }
-    Ok(Prepared::Ready { journal })
+    Ok(())
 }
 
 /// Sends the message, or the next files of it.
@@ -102,6 +118,8 @@ pub(super) async fn send(cx: &Context<'_>, delivery: &Delivery<'_>, journal: Val
     let bot = Bot::of(cx)?;
     let channel = place(delivery)?;
     let mut journal = Journal::read(journal);
+    let files = fitted(delivery).await?;
+    let delivery = &Delivery { files: &files, ..*delivery };
     loop {
         let left = delivery.files.len() - journal.files.min(delivery.files.len());
         let count = left.min(journal.batch.unwrap_or(FILES));
@@ -113,16 +131,12 @@ pub(super) async fn send(cx: &Context<'_>, delivery: &Delivery<'_>, journal: Val
                 return Ok(journal.accepted(delivery, channel, &message, files));
             }
             // Refused whole, so nothing is visible: the same again with half of the files.
-            Err(fault) if count > 1 && is_boosted(delivery.account) && is_too_large(&fault) => {
+            Err(fault) if count > 1 && super::tier(&delivery.account.meta) >= 2 && is_too_large(&fault) => {
                 journal.batch = Some(count.div_ceil(2));
             }
             Err(fault) => return Err(fault),
         }
     }
-}
-
-fn is_boosted(account: &Account) -> bool {
-    account.meta["premium_tier"].as_u64().unwrap_or_default() >= 2
 }
 
 fn is_too_large(fault: &Fault) -> bool {
@@ -149,7 +163,7 @@ fn message(delivery: &Delivery<'_>, journal: &Journal, count: usize, key: &str) 
     let mut attachments = Vec::new();
     for (slot, (index, file)) in delivery.files.iter().enumerate().skip(journal.files).take(count).enumerate() {
         let name = file_name(index + 1, &file.media);
-        let mut attachment = json!({ "id": slot, "filename": name });
+        let mut attachment = json!({ "id": slot.to_string(), "filename": name });
         if let Some(alt) = file.media.alt.as_deref().filter(|alt| !alt.is_empty()) {
             attachment["description"] = alt.into();
         }
@@ -287,6 +301,8 @@ async fn look(
     let bot = Bot::of(cx)?;
     let channel = place(delivery)?;
     let journal = Journal::read(journal);
+    let files = fitted(delivery).await?;
+    let delivery = &Delivery { files: &files, ..*delivery };
     let (body, _) = message(delivery, &journal, 0, key)?;
     let me = bot.id(Operation::Find).await?;
     let mut after = snowflake(since);
@@ -316,27 +332,27 @@ async fn look(
     Ok(Finding::Unknown { why: "too much was written in the channel since".into() })
 }
 
-/// Whether a message of the bot's has the words and files that were sent.
+/// Whether a message of the bot's has the words and files that were sent; Discord forgets nonces after a while.
 fn is_same(message: &Message, body: &Value, delivery: &Delivery<'_>, files: usize) -> bool {
-    let text = |value: &Value| value.as_str().unwrap_or_default().trim().to_owned();
-    let embed = message.embeds.first();
+    let words = |value: &Value| visible(value.as_str().unwrap_or_default());
     let sent = &body["embeds"][0];
     let same_card = !sent.is_object()
-        || embed.is_some_and(|embed| {
-            embed.title.as_deref().unwrap_or_default().trim() == text(&sent["title"])
-                && embed.description.as_deref().unwrap_or_default().trim() == text(&sent["description"])
+        || message.embeds.first().is_some_and(|embed| {
+            visible(embed.title.as_deref().unwrap_or_default()) == words(&sent["title"])
+                && visible(embed.description.as_deref().unwrap_or_default()) == words(&sent["description"])
         });
     let left = delivery.files.get(files..).unwrap_or_default();
     let names = left.iter().enumerate().map(|(index, file)| file_name(files + index + 1, &file.media));
-    message.content.trim() == text(&body["content"])
+    visible(&message.content) == words(&body["content"])
         && same_card
         && message.attachments.is_empty() == left.is_empty()
-        && message
-            .attachments
-            .iter()
-            .map(|attachment| attachment.filename.clone())
-            .zip(names)
-            .all(|(one, two)| one == two)
+        && message.attachments.iter().map(|one| one.filename.clone()).zip(names).all(|(there, sent)| there == sent)
+}
+
+/// A text without what Discord may trim or rewrite: blanks and invisible characters.
+fn visible(text: &str) -> String {
+    let invisible = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}');
+    text.chars().filter(|c| !invisible(*c)).collect()
 }
 
 async fn may_read(cx: &Context<'_>, delivery: &Delivery<'_>, channel: &str) -> Result<bool, Fault> {

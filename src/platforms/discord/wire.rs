@@ -14,7 +14,7 @@ use super::permissions::{Bearer, Overwrite, Role};
 use crate::domain::Secret;
 use crate::domain::fault::{Fault, Operation};
 use crate::platforms::Context;
-use crate::platforms::http::{Call, Part, PartValue};
+use crate::platforms::http::{Call, Http, Part, PartValue};
 
 /// How long an upload may take.
 const UPLOAD_LIMIT: Duration = Duration::from_secs(600);
@@ -87,8 +87,15 @@ struct Member {
     roles: Vec<String>,
 }
 
+/// The client under the name that Discord asks for (developers/reference, User Agent); its edge may turn others away.
+pub(super) fn client(cx: &Context<'_>) -> Http {
+    let owner = cx.redirect_uri.origin().ascii_serialization();
+    cx.http.named(&format!("DiscordBot ({owner}, {})", env!("CARGO_PKG_VERSION")))
+}
+
 /// Our bot.
 pub(super) struct Bot<'a> {
+    http: Http,
     cx: &'a Context<'a>,
     token: &'a Secret,
 }
@@ -97,7 +104,7 @@ impl<'a> Bot<'a> {
     /// The bot of the app's settings.
     pub(super) fn of(cx: &'a Context<'a>) -> Result<Self, Fault> {
         match &cx.app.bot_token {
-            Some(token) if !token.is_empty() => Ok(Self { cx, token }),
+            Some(token) if !token.is_empty() => Ok(Self { http: client(cx), cx, token }),
             _ => Err(Fault::Misconfigured { what: "DISCORD_BOT_TOKEN is not set".into() }),
         }
     }
@@ -161,14 +168,11 @@ impl<'a> Bot<'a> {
         Ok(me.id)
     }
 
-    fn request(&self, operation: Operation, method: Method, path: &[&str]) -> Result<Call<'a>, Fault> {
+    fn request(&self, operation: Operation, method: Method, path: &[&str]) -> Result<Call<'_>, Fault> {
         let unusable = || Fault::rejected("that is no id of Discord's", "Choose the channel or server again.");
         let mut url = Url::parse("https://discord.com/api/v10").map_err(|_| unusable())?;
         url.path_segments_mut().map_err(|()| unusable())?.extend(path);
-        // Discord asks for this form and may turn others away at its edge (developers/reference, User Agent).
-        let owner = self.cx.redirect_uri.origin().ascii_serialization();
-        let agent = format!("DiscordBot ({owner}, {})", env!("CARGO_PKG_VERSION"));
-        Ok(self.cx.http.call(operation, method, url).bot(self.token).header("user-agent", &agent))
+        Ok(self.http.call(operation, method, url).bot(self.token))
     }
 
     async fn finish<T: DeserializeOwned>(&self, operation: Operation, on: On, call: Call<'_>) -> Result<T, Fault> {

@@ -1,7 +1,7 @@
 //! Which addresses may be called: public ones only, and the address that was checked is the one connected to, so that a
 //! name that answers differently the second time (DNS rebinding) gains nothing.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -65,7 +65,8 @@ impl reqwest::dns::Resolve for Guarded {
             if ips.is_empty() || !ips.iter().all(|ip| is_public(*ip)) {
                 return Err(NotPublic.into());
             }
-            Ok(Box::new(super::sockets(ips).into_iter()) as reqwest::dns::Addrs)
+            // The port is reqwest's to set.
+            Ok(Box::new(ips.into_iter().map(|ip| SocketAddr::new(ip, 0))) as reqwest::dns::Addrs)
         })
     }
 }

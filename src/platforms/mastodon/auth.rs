@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::fault::fault;
+use super::notes::Notes;
 use super::relay::Relay;
-use super::wire::{Notes, Server, address};
+use super::wire::{Server, address};
 use crate::domain::Secret;
 use crate::domain::account::Tokens;
 use crate::domain::fault::{Fault, Operation};

@@ -19,13 +19,15 @@ use crate::domain::{Entropy, Secret, Timestamp};
 
 mod auth;
 mod fault;
+mod notes;
 mod publish;
 mod relay;
 #[cfg(test)]
 mod tests;
 mod wire;
 
-use wire::{Notes, Server};
+use notes::Notes;
+use wire::Server;
 
 static DESCRIPTOR: Descriptor = Descriptor {
     id: "mastodon",

@@ -8,7 +8,8 @@ use megalodon::megalodon::PostStatusInputOptions;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::wire::{Draft, Notes, Server, Status, Upload};
+use super::notes::Notes;
+use super::wire::{Draft, Server, Status, Upload};
 use crate::domain::Timestamp;
 use crate::domain::fault::Fault;
 use crate::domain::post::{Options, Posted};

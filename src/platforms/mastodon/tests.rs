@@ -6,8 +6,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::Url;
 
+use super::notes::Notes;
 use super::relay::{Errand, Relay};
-use super::wire::Notes;
+use super::wire::{Draft, Server};
 use super::{Mastodon, Platform};
 use crate::domain::fault::{Fault, Operation};
 use crate::domain::{OsEntropy, Secret};
@@ -145,14 +146,15 @@ async fn the_relay_adds_what_megalodon_can_not() {
 
 #[tokio::test]
 async fn the_relay_lets_no_redirect_through() {
-    let vendor = Vendor::start(vec![reply(302, &[("location", "http://127.0.0.1/secret")], "")]).await;
+    let inside = Vendor::start(vec![reply(200, &[], "{}")]).await;
+    let vendor = Vendor::start(vec![reply(302, &[("location", inside.gateway.as_str())], "")]).await;
     let bench = Bench::new(&vendor);
     let token = Secret::new("canary");
     let ask =
         |client: Box<dyn megalodon::Megalodon + Send + Sync>| async move { client.verify_account_credentials().await };
     let told = Relay::default().call(&bench.cx(), errand(&token, None), ask).await.unwrap();
     assert_eq!(told.answer.status, 302);
-    assert_eq!(vendor.requests().len(), 1);
+    assert_eq!((vendor.requests().len(), inside.requests().len()), (1, 0));
     // The guard stands in the way of the first hop as well.
     let inwards = Errand { host: "127.0.0.1", ..errand(&token, None) };
     let refused = Relay::default().call(&bench.cx(), inwards, ask).await;
@@ -214,4 +216,35 @@ async fn the_relay_answers_nobody_else_and_stops_with_its_owner() {
     drop(relay);
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap();
+}
+
+#[tokio::test]
+async fn answers_that_lack_fields_are_read_all_the_same() {
+    let who = json!({"id": "7", "username": "me", "acct": "me", "display_name": "", "url": "https://m.example/me"});
+    let created = json!({"id": "11", "url": "https://m.example/p/11"});
+    let list = json!([{"id": "11", "content": "<p>hi</p>", "created_at": "2026-11-22T11:59:00.000Z",
+        "media_attachments": [{"id": "9"}]}, {"id": "no content"}]);
+    let vendor = Vendor::start(vec![
+        reply(200, &[], &who.to_string()),
+        reply(200, &[], &created.to_string()),
+        reply(200, &[], &list.to_string()),
+        reply(200, &[], "<html>"),
+    ])
+    .await;
+    let bench = Bench::new(&vendor);
+    let (cx, relay, token) = (bench.cx(), Relay::default(), Secret::new("canary"));
+    let server = Server { cx: &cx, relay: &relay, host: "m.example", software: "pixelfed", token: Some(&token) };
+    let identity = server.identity(Operation::Verify).await.unwrap();
+    assert_eq!((identity.id.as_str(), identity.username.as_str()), ("7", "me"));
+    let draft = || Draft { text: "hi".into(), options: Default::default() };
+    let sent = server.publish(draft(), "key").await.unwrap();
+    assert_eq!(sent, ("11".to_owned(), Some("https://m.example/p/11".to_owned())));
+    let statuses = server.statuses("7", None).await.unwrap();
+    assert_eq!(
+        (statuses.len(), statuses[0].content.as_str(), &statuses[0].media),
+        (1, "<p>hi</p>", &vec!["9".to_owned()])
+    );
+    assert_eq!(statuses[0].created_at, Some("2026-11-22T11:59:00Z".parse().unwrap()));
+    // A page where a status should be: nobody knows what happened.
+    assert!(matches!(server.publish(draft(), "key").await, Err(Fault::InDoubt { .. })));
 }

@@ -1,4 +1,4 @@
-//! A Mastodon server's calls, and what we note about the server. megalodon makes them where it knows more than we do
+//! A Mastodon server's calls. megalodon makes them where it knows more than we do
 //! (the profile, the old instance document, statuses, in the dialects of five kinds of software), through the relay.
 //! Ours are the calls where it is worse: OAuth (no state and no PKCE of ours, broken refresh), registering (panics without a
 //! `redirect_uri`), the instance's v2 document (it reads only v1), and files (it sends them chunked, without a length and
@@ -10,134 +10,16 @@ use http::Method;
 use megalodon::SNS;
 use megalodon::entities::Account as Profile;
 use megalodon::megalodon::PostStatusOutput;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
 use super::fault::fault;
+use super::notes::Notes;
 use super::relay::{Errand, Relay, Told};
-use crate::domain::Secret;
 use crate::domain::fault::{Fault, Operation};
+use crate::domain::{Secret, Timestamp};
 use crate::platforms::http::{Answer, Call, Part, PartValue};
 use crate::platforms::{Context, File};
-
-/// What we keep about a server, in the account's `meta`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Notes {
-    /// Its host.
-    pub instance: String,
-    /// Its software, as in `mastodon`, `gotosocial`; empty while unknown.
-    pub software: String,
-    /// Its version as it says it.
-    pub version: String,
-    /// Whether sending again with the same Idempotency-Key would make a second post.
-    pub ignores_idempotency: bool,
-    /// What a post may hold.
-    pub limits: Sizes,
-}
-
-impl Default for Notes {
-    fn default() -> Self {
-        Self {
-            instance: String::new(),
-            software: String::new(),
-            version: String::new(),
-            // Until the server is known, no replay is trusted.
-            ignores_idempotency: true,
-            limits: Sizes::default(),
-        }
-    }
-}
-
-/// A server's limits; the defaults are Mastodon's own (`configuration` of a fresh 4.4).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Sizes {
-    /// Characters, content warning included.
-    pub text: usize,
-    /// What a URL counts.
-    pub url: usize,
-    /// Files.
-    pub media: usize,
-    /// Characters of a description.
-    pub alt: usize,
-    /// MIME types of files.
-    pub types: Vec<String>,
-    /// Bytes per picture.
-    pub image_bytes: u64,
-    /// Bytes per video.
-    pub video_bytes: u64,
-}
-
-impl Default for Sizes {
-    fn default() -> Self {
-        let types =
-            ["image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4", "video/quicktime", "video/webm"];
-        Self {
-            text: 500,
-            url: 23,
-            media: 4,
-            alt: 1500,
-            types: types.map(str::to_owned).to_vec(),
-            image_bytes: 16 * 1024 * 1024,
-            video_bytes: 99 * 1024 * 1024,
-        }
-    }
-}
-
-/// Software whose servers give back the same status for the same Idempotency-Key. GoToSocial stores the key and does not
-/// use it, Pixelfed answers 400 to a replay; what is not listed here is not trusted.
-const REPLAYS: &[&str] = &["mastodon", "pleroma", "akkoma"];
-
-impl Notes {
-    /// The notes in an account's `meta`.
-    pub(super) fn of(meta: &Value) -> Self {
-        serde_json::from_value(meta.clone()).unwrap_or_default()
-    }
-
-    /// From `GET /api/v2/instance` or its v1: both have `version` and `configuration`.
-    pub(super) fn read(host: &str, document: &Value) -> Self {
-        let version = document["version"].as_str().unwrap_or_default();
-        let software = software(version, document["source_url"].as_str().unwrap_or_default());
-        let configuration = &document["configuration"];
-        let (statuses, media) = (&configuration["statuses"], &configuration["media_attachments"]);
-        let number = |value: &Value| value.as_u64().filter(|number| *number > 0);
-        let count = |value: &Value| number(value).and_then(|number| usize::try_from(number).ok());
-        let fresh = Sizes::default();
-        let types: Vec<String> = media["supported_mime_types"]
-            .as_array()
-            .map(|types| types.iter().filter_map(|kind| kind.as_str().map(str::to_owned)).collect())
-            .unwrap_or_default();
-        Self {
-            instance: host.to_owned(),
-            ignores_idempotency: !REPLAYS.contains(&software.as_str()),
-            software,
-            version: version.to_owned(),
-            limits: Sizes {
-                text: count(&statuses["max_characters"]).unwrap_or(fresh.text),
-                url: count(&statuses["characters_reserved_per_url"]).unwrap_or(fresh.url),
-                media: count(&statuses["max_media_attachments"]).unwrap_or(fresh.media),
-                alt: count(&media["description_limit"]).unwrap_or(fresh.alt),
-                types: if types.is_empty() { fresh.types } else { types },
-                image_bytes: number(&media["image_size_limit"]).unwrap_or(fresh.image_bytes),
-                video_bytes: number(&media["video_size_limit"]).unwrap_or(fresh.video_bytes),
-            },
-        }
-    }
-}
-
-/// Whose software this is, by the version it reports: `2.7.2 (compatible; Pleroma 2.6.0)`, GoToSocial's `0.20.2+git-…`,
-/// Mastodon's and its forks' `4.4.8+glitch`.
-fn software(version: &str, source: &str) -> String {
-    if let Some((_, name)) = version.split_once("(compatible; ") {
-        return name.split([' ', ')']).next().unwrap_or_default().to_lowercase();
-    }
-    if source.contains("gotosocial") || version.starts_with("0.") {
-        return "gotosocial".into();
-    }
-    "mastodon".into()
-}
 
 /// Who we are on a server.
 #[derive(Debug, PartialEq, Eq)]
@@ -197,8 +79,37 @@ pub(super) struct Status {
     /// HTML.
     pub content: String,
     pub warning: String,
-    pub created_at: Option<crate::domain::Timestamp>,
+    pub created_at: Option<Timestamp>,
     pub media: Vec<String>,
+}
+
+impl From<megalodon::entities::Status> for Status {
+    fn from(status: megalodon::entities::Status) -> Self {
+        Self {
+            id: status.id,
+            url: status.url.filter(|url| !url.is_empty()),
+            content: status.content,
+            warning: status.spoiler_text,
+            created_at: Timestamp::from_millisecond(status.created_at.timestamp_millis()).ok(),
+            media: status.media_attachments.into_iter().map(|file| file.id).collect(),
+        }
+    }
+}
+
+impl Status {
+    /// From an answer that lacks what megalodon's type asks for.
+    fn read(json: &Value) -> Option<Self> {
+        let text = |field: &str| json[field].as_str().map(str::to_owned);
+        let media = json["media_attachments"].as_array().into_iter().flatten();
+        Some(Self {
+            id: text("id")?,
+            url: text("url"),
+            content: text("content")?,
+            warning: text("spoiler_text").unwrap_or_default(),
+            created_at: text("created_at").and_then(|at| at.parse().ok()),
+            media: media.filter_map(|file| file["id"].as_str().map(str::to_owned)).collect(),
+        })
+    }
 }
 
 /// A server, as one call sees it.
@@ -206,7 +117,7 @@ pub(super) struct Server<'a> {
     pub cx: &'a Context<'a>,
     pub relay: &'a Relay,
     pub host: &'a str,
-    /// As in [`Notes::software`].
+    /// As in [`Notes`]'s `software`.
     pub software: &'a str,
     pub token: Option<&'a Secret>,
 }
@@ -340,18 +251,12 @@ impl Server<'_> {
             told = self.relay.call(self.cx, anonymous, ask).await?;
         }
         let told = self.judged(Operation::Find, told)?;
-        let statuses = told.entity.ok_or_else(|| self.unreadable(Operation::Find))?;
-        Ok(statuses
-            .into_iter()
-            .map(|status| Status {
-                id: status.id,
-                url: status.url.filter(|url| !url.is_empty()),
-                content: status.content,
-                warning: status.spoiler_text,
-                created_at: crate::domain::Timestamp::from_millisecond(status.created_at.timestamp_millis()).ok(),
-                media: status.media_attachments.into_iter().map(|file| file.id).collect(),
-            })
-            .collect())
+        if let Some(statuses) = told.entity {
+            return Ok(statuses.into_iter().map(Status::from).collect());
+        }
+        let list = told.answer.json();
+        let list = list.as_array().ok_or_else(|| self.unreadable(Operation::Find))?;
+        Ok(list.iter().filter_map(Status::read).collect())
     }
 
     /// Deletes a status; done when it is gone already.

@@ -1,3 +1,5 @@
+//! Files made here, byte by byte where it matters: whole, halved, turned, oversized, and of kinds that we refuse.
+
 use std::io::Cursor;
 
 use image::{Frame, ImageFormat, Rgba, RgbaImage};
@@ -130,13 +132,28 @@ async fn a_file_over_the_cap_is_refused_with_both_sizes() {
     assert_eq!(refused.what, format!("this picture is {}, 1 kB fit", megabytes(bytes.len() as u64)));
 }
 
+/// A JPEG of 30 by 20 pixels whose Exif has this one entry.
+fn with_exif(entry: &[u8; 12]) -> Vec<u8> {
+    let jpeg = encoded(&noise(30, 20), ImageFormat::Jpeg);
+    let exif = [b"Exif\0\0MM\0\x2A\0\0\0\x08\0\x01".as_slice(), entry, &[0; 4]].concat();
+    let length = u16::try_from(exif.len() + 2).unwrap().to_be_bytes();
+    [&jpeg[..2], &[0xFF, 0xE1], &length, &exif, &jpeg[2..]].concat()
+}
+
+#[tokio::test]
+async fn where_a_picture_was_taken_stays_with_the_person() {
+    let folder = tempfile::tempdir().unwrap();
+    // The pointer to the GPS part.
+    let file = ready(folder.path(), &with_exif(&[0x88, 0x25, 0, 4, 0, 0, 0, 1, 0, 0, 0, 26])).await;
+    let copy = fit(&file, 1_000_000, 2_000, &["image/jpeg"]).await.unwrap();
+    assert!(tells_where(&file.path).unwrap() && !tells_where(&copy.path).unwrap());
+    assert_eq!((copy.media.width, copy.media.height), (30, 20));
+}
+
 #[tokio::test]
 async fn a_picture_turned_by_the_camera_has_the_sides_that_people_see() {
-    let jpeg = encoded(&noise(30, 20), ImageFormat::Jpeg);
-    // Exif with one entry: orientation 6 (turn right by 90 degrees).
-    let exif = b"Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
-    let length = u16::try_from(exif.len() + 2).unwrap().to_be_bytes();
-    let turned = [&jpeg[..2], &[0xFF, 0xE1], &length, exif, &jpeg[2..]].concat();
+    // Orientation 6: turn right by 90 degrees.
+    let turned = with_exif(&[0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0]);
     let media = probed(&turned).await.unwrap();
     assert_eq!((media.width, media.height), (20, 30));
 }

@@ -108,8 +108,9 @@ impl Default for TelegramBudget {
 #[async_trait]
 impl Budget for TelegramBudget {
     async fn take(&self, chat: &str, calls: u32) {
-        let start = self.0.lock().unwrap_or_else(PoisonError::into_inner).book(Instant::now(), chat, calls);
-        tokio::time::sleep_until(start).await;
+        let now = Instant::now();
+        let start = self.0.lock().unwrap_or_else(PoisonError::into_inner).book(now, chat, calls);
+        tokio::time::sleep(start - now).await;
     }
 }
 

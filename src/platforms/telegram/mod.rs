@@ -124,7 +124,7 @@ impl Platform for Telegram {
     }
 
     async fn prepare(&self, _cx: &Context<'_>, delivery: &Delivery<'_>, journal: Value) -> Result<Prepared, Fault> {
-        publish::prepare(delivery, journal)
+        publish::prepare(delivery, journal).await
     }
 
     async fn send(&self, cx: &Context<'_>, delivery: &Delivery<'_>, journal: Value, _key: &str) -> Result<Sent, Fault> {

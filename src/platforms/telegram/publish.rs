@@ -14,7 +14,7 @@ use crate::domain::fault::{Fault, Operation};
 use crate::domain::post::{Media, MediaKind, Posted};
 use crate::platforms::http::{Part, PartValue};
 use crate::platforms::words::file_name;
-use crate::platforms::{Budget, Context, Delivery, File, Prepared, Sent};
+use crate::platforms::{Budget, Context, Delivery, File, Prepared, Sent, media};
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +27,10 @@ const CAPTION: usize = 1024;
 pub(super) const ALBUM: usize = 10;
 /// The most bytes of a photo ("10 MB" in the Bot API; the smaller reading).
 pub(super) const PHOTO_BYTES: u64 = 10_000_000;
+/// The most pixels of a photo's width and height together.
+const PHOTO_SIDES: u64 = 10_000;
+/// Types that are shown as photos.
+const PHOTO_TYPES: &[&str] = &["image/jpeg", "image/png", "image/webp"];
 /// The most bytes of any other upload.
 pub(super) const FILE_BYTES: u64 = 50_000_000;
 /// How many messages one `deleteMessages` takes.
@@ -91,10 +95,29 @@ impl Kind {
     }
 }
 
-/// Whether Telegram takes the picture as a photo (Bot API, sendPhoto: 10 MB, width and height together 10,000, ratio 20).
+/// Whether Telegram shows the picture as a photo (Bot API, sendPhoto: 10 MB, width and height together 10,000 pixels,
+/// ratio 20). Any other goes as a file.
 fn is_photo(media: &Media) -> bool {
     let (width, height) = (u64::from(media.width), u64::from(media.height));
-    media.bytes <= PHOTO_BYTES && width + height <= 10_000 && width <= height * 20 && height <= width * 20
+    let has_shape = width <= height * 20 && height <= width * 20;
+    PHOTO_TYPES.contains(&media.mime.as_str())
+        && media.bytes <= PHOTO_BYTES
+        && width + height <= PHOTO_SIDES
+        && has_shape
+}
+
+/// The files as they are sent: pictures that are too large for a photo are made smaller (once; the copy is kept).
+async fn fitted(files: &[File]) -> Result<Vec<File>, Fault> {
+    let mut fitted = Vec::with_capacity(files.len());
+    for file in files {
+        let (width, height) = (u64::from(file.media.width), u64::from(file.media.height));
+        // Both sides shrink alike, so that together they fit.
+        let side = (width.max(height) * PHOTO_SIDES / (width + height).max(PHOTO_SIDES)).max(1);
+        let side = u32::try_from(side).unwrap_or(u32::MAX);
+        let file = media::fit(file, PHOTO_BYTES, side, PHOTO_TYPES).await;
+        fitted.push(file.map_err(|unusable| Fault::rejected(unusable.what, unusable.fix))?);
+    }
+    Ok(fitted)
 }
 
 /// One visible call.
@@ -116,14 +139,14 @@ impl Piece {
 }
 
 /// The pieces of a post, in order.
-fn pieces(delivery: &Delivery<'_>) -> Vec<Piece> {
-    let length = utf16::length(&delivery.text.plain);
+fn pieces(text: &str, files: &[File]) -> Vec<Piece> {
+    let length = utf16::length(text);
     let mut pieces: Vec<Piece> = Vec::new();
-    for (index, file) in delivery.files.iter().enumerate() {
+    for (index, file) in files.iter().enumerate() {
         let kind = Kind::of(&file.media);
         match pieces.last_mut() {
             Some(Piece::Files { range, .. })
-                if range.len() < ALBUM && kind.goes_with(Kind::of(&delivery.files[range.start].media)) =>
+                if range.len() < ALBUM && kind.goes_with(Kind::of(&files[range.start].media)) =>
             {
                 range.end = index + 1;
             }
@@ -138,8 +161,8 @@ fn pieces(delivery: &Delivery<'_>) -> Vec<Piece> {
     pieces
 }
 
-/// There is nothing to do before the visible call but to refuse what it would refuse.
-pub(super) fn prepare(delivery: &Delivery<'_>, journal: Value) -> Result<Prepared, Fault> {
+/// Before the visible call: make pictures fit, and refuse what it would refuse.
+pub(super) async fn prepare(delivery: &Delivery<'_>, journal: Value) -> Result<Prepared, Fault> {
     let length = utf16::length(&delivery.text.plain);
     if length > TEXT {
         return Err(Fault::rejected(
@@ -147,10 +170,11 @@ pub(super) fn prepare(delivery: &Delivery<'_>, journal: Value) -> Result<Prepare
             "Shorten it.",
         ));
     }
-    if pieces(delivery).is_empty() {
+    let files = fitted(delivery.files).await?;
+    if pieces(&delivery.text.plain, &files).is_empty() {
         return Err(Fault::rejected("the post is empty", "Write something, or add a picture."));
     }
-    if let Some(index) = delivery.files.iter().position(|file| file.media.bytes > FILE_BYTES) {
+    if let Some(index) = files.iter().position(|file| file.media.bytes > FILE_BYTES) {
         return Err(Fault::rejected(
             format!("file {} is larger than the 50 MB that Telegram takes from bots", index + 1),
             "Make it smaller.",
@@ -167,7 +191,8 @@ pub(super) async fn send(
     journal: Value,
 ) -> Result<Sent, Fault> {
     let mut journal: Journal = serde_json::from_value(journal).unwrap_or_default();
-    let pieces = pieces(delivery);
+    let files = fitted(delivery.files).await?;
+    let pieces = pieces(&delivery.text.plain, &files);
     let Some(piece) = pieces.get(journal.pieces) else {
         return Err(Fault::rejected("the post is empty", "Write something, or add a picture."));
     };
@@ -192,7 +217,7 @@ pub(super) async fn send(
             journal.messages.push(message.message_id);
         }
         Piece::Files { range, caption } if range.len() == 1 => {
-            let file = &delivery.files[range.start];
+            let file = &files[range.start];
             let kind = Kind::of(&file.media);
             let mut parts = common(delivery);
             let mut about = details(kind, &file.media);
@@ -211,7 +236,7 @@ pub(super) async fn send(
             let mut parts = common(delivery);
             let mut album = Vec::new();
             for index in range.clone() {
-                let file = &delivery.files[index];
+                let file = &files[index];
                 let kind = Kind::of(&file.media);
                 let mut item = details(kind, &file.media);
                 item.insert("type".into(), kind.field().into());
@@ -223,7 +248,7 @@ pub(super) async fn send(
                 album.push(Value::Object(item));
             }
             parts.push(Part::text("media", Value::Array(album).to_string()));
-            parts.extend(range.clone().map(|index| upload(&format!("file{index}"), index, &delivery.files[index])));
+            parts.extend(range.clone().map(|index| upload(&format!("file{index}"), index, &files[index])));
             let messages: Vec<Message> = bot.upload(Operation::Send, "sendMediaGroup", parts).await?;
             journal.messages.extend(messages.iter().map(|message| message.message_id));
         }

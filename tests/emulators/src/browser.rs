@@ -1,7 +1,7 @@
 //! The browser of an emulated person: opens links, follows redirects by hand, keeps cookies per host, and fills in and
 //! submits forms, as somebody with a mouse would. Addresses `https://HOST/…` go to the gateway, loopback addresses go
-//! where they point. It must know no vendor: any consent page that follows the convention can be driven. A fifth of the
-//! file is its tests.
+//! where they point. It must know no vendor: any consent page that follows the convention can be driven. Long because a
+//! fifth of it is its tests.
 //!
 //! The convention of the emulated consent pages: one `<form method="post">` with hidden inputs, a choice `user` of who
 //! is signed in, optional further choices and check boxes, and buttons named `decision` with the values `approve` and

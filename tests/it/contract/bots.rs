@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use emulators::Gateway;
+use emulators::{Gateway, fixtures};
 use serde_json::Value;
 use tempfile::TempDir;
 use trypost::domain::account::{Account, AccountStatus};
@@ -92,10 +92,11 @@ impl Bench {
 
     /// A file on disk, as the media store would hold it.
     pub fn file(&self, kind: MediaKind, mime: &str, bytes: &[u8], (width, height): (u32, u32)) -> File {
-        let path: PathBuf = self.files.path().join(self.named.fetch_add(1, Ordering::SeqCst).to_string());
+        let name = self.named.fetch_add(1, Ordering::SeqCst).to_string();
+        let path: PathBuf = self.files.path().join(&name);
         std::fs::write(&path, bytes).unwrap();
         let media = Media {
-            sha256: "00".into(),
+            sha256: name,
             kind,
             mime: mime.into(),
             bytes: bytes.len() as u64,
@@ -107,11 +108,14 @@ impl Bench {
         File { media, path }
     }
 
-    /// A picture of these pixels; its bytes are a true PNG.
+    /// A picture of these pixels.
     pub fn picture(&self, width: u32, height: u32) -> File {
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        image::DynamicImage::new_rgb8(width, height).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
-        self.file(MediaKind::Image, "image/png", bytes.get_ref(), (width, height))
+        self.file(MediaKind::Image, "image/png", &fixtures::png(width, height), (width, height))
+    }
+
+    /// A picture of so many bytes.
+    pub fn large_picture(&self, bytes: usize) -> File {
+        self.file(MediaKind::Image, "image/png", &fixtures::png_of_size(64, 48, bytes), (64, 48))
     }
 
     /// Sends all pieces of a post, as the publishing flow does; gives what is there and how many calls it took.

@@ -197,6 +197,17 @@ async fn every_kind_of_file_goes_by_its_own_method() {
 }
 
 #[tokio::test]
+async fn a_picture_too_large_for_a_photo_is_made_smaller() {
+    let w = world().await;
+    let (chat, account) = w.channel(None).await;
+    w.post(&account, "", &[w.bench.large_picture(11_000_000)]).await.unwrap();
+    let media = w.there(chat).pop().unwrap().media.unwrap();
+    assert_eq!((media.kind, media.mime.as_deref()), (Kind::Photo, Some("image/jpeg")));
+    assert_eq!((media.width, media.height), (64, 48));
+    w.bench.assert_clean(&[TOKEN]);
+}
+
+#[tokio::test]
 async fn albums_mix_photos_and_films_and_gifs_follow() {
     let w = world().await;
     let (chat, account) = w.channel(None).await;

@@ -2,6 +2,7 @@
 //! is missing on a machine is told in one line; in CI it is a failure.
 
 pub mod chromium;
+pub mod clock;
 pub mod forwarder;
 pub mod node;
 pub mod postgres;

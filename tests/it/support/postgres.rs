@@ -63,8 +63,18 @@ async fn run(server: &Url, statement: String) {
 
 struct Server {
     url: Url,
-    /// Ends the server when its standard input closes, which the system does when this process ends.
-    _guard: Option<Child>,
+    _guard: Option<Guard>,
+}
+
+/// A shell that ends the server and removes its folder when its standard input closes, which the system does when this
+/// process ends.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        self.0.wait().ok();
+    }
 }
 
 impl Server {
@@ -89,6 +99,18 @@ impl Server {
             chown(&dir, Some(NOBODY), Some(NOBODY)).expect("root may");
         }
         std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).expect("ours");
+        // Before the server, so that nothing can be left behind.
+        let mut guard = Command::new("/bin/sh");
+        guard.arg("-c").arg(r#"echo; exec >/dev/null; cat; "$0" -D "$1/data" -m immediate stop; cd /; rm -rf "$1""#);
+        guard.arg(programs.join("pg_ctl")).arg(&dir);
+        if root {
+            guard.uid(NOBODY).gid(NOBODY);
+        }
+        // A group of its own: what ends the tests from the keyboard must not end it before its work is done.
+        guard.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut guard = Guard(guard.spawn().expect("a shell"));
+        let output = guard.0.stdout.take().expect("piped");
+        BufReader::new(output).read_line(&mut String::new()).expect("the shell runs");
         let command = |name: &str| {
             let mut command = Command::new(programs.join(name));
             command.current_dir(&dir).env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
@@ -111,20 +133,8 @@ impl Server {
         start.arg("-D").arg(&data).arg("-o").arg(settings).arg("-l").arg(dir.join("log")).args(["-w", "start"]);
         if let Err(error) = succeed(&mut start) {
             let log = std::fs::read_to_string(dir.join("log")).unwrap_or_default();
-            std::fs::remove_dir_all(&dir).ok();
             return Err(format!("{error}\n{log}"));
         }
-        let mut guard = Command::new("/bin/sh");
-        guard.arg("-c").arg(r#"echo; cat; "$0" -D "$1/data" -m immediate stop; cd /; rm -rf "$1""#);
-        guard.arg(programs.join("pg_ctl")).arg(&dir);
-        if root {
-            guard.uid(NOBODY).gid(NOBODY);
-        }
-        // A group of its own: what ends the tests from the keyboard must not end it before its work is done.
-        guard.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut guard = guard.spawn().expect("a shell");
-        let output = guard.stdout.take().expect("piped");
-        BufReader::new(output).read_line(&mut String::new()).expect("the shell runs");
         let url = Url::parse(&format!("postgres://app@127.0.0.1:{port}/postgres")).expect("an address");
         Ok(Self { url, _guard: Some(guard) })
     }

@@ -13,6 +13,7 @@ use super::super::wire::{Refused, Session, VIDEO, method, read, typed};
 use super::{Journal, Uploaded};
 use crate::domain::{Fault, Operation, Secret, Timestamp};
 use crate::platforms::http::Answer;
+use crate::platforms::words::file_name;
 use crate::platforms::{Context, Delivery, File, Prepared};
 
 /// How long an upload may take: 300 MB at 3 Mbit/s.
@@ -97,7 +98,7 @@ async fn upload(cx: &Context<'_>, session: &Session, delivery: &Delivery<'_>, fi
     let server = format!("did:web:{}", host(&session.pds));
     let until = cx.now.as_second() + TOKEN_LIFE;
     let token = self::token(cx, session, &server, "com.atproto.repo.uploadBlob", Some(until)).await?;
-    let name = format!("{}.{}", &file.media.sha256.get(..16).unwrap_or("video"), ending(&file.media.mime));
+    let name = file_name(1, &file.media);
     let answer = cx
         .http
         .call(Operation::Prepare, Method::POST, method(VIDEO, "app.bsky.video.uploadVideo")?)
@@ -113,14 +114,6 @@ async fn upload(cx: &Context<'_>, session: &Session, delivery: &Delivery<'_>, fi
         return Ok(status);
     }
     Ok(success(cx, answer)?.json())
-}
-
-fn ending(mime: &str) -> &'static str {
-    match mime {
-        "video/quicktime" => "mov",
-        "image/gif" => "gif",
-        _ => "mp4",
-    }
 }
 
 /// The service says in a sentence why nothing can be uploaded; the usual two are told in ours.

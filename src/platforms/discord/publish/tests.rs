@@ -1,7 +1,7 @@
 //! What the wire would carry, without a wire.
 
 use super::*;
-use crate::domain::account::AccountStatus;
+use crate::domain::account::{Account, AccountStatus};
 use crate::domain::post::{Mark, Options, RichText, Style};
 use crate::platforms::Credentials;
 
@@ -28,7 +28,7 @@ fn account() -> Account {
 fn built(text: &RichText, options: &Options) -> Result<Value, Fault> {
     let account = account();
     let delivery = Delivery { account: &account, credentials: Credentials { tokens: None }, text, files: &[], options };
-    prepare(&delivery, Value::Null)?;
+    check(&delivery)?;
     Ok(message(&delivery, &Journal::default(), 0, "key")?.0)
 }
 
@@ -101,4 +101,42 @@ fn snowflakes_hold_the_time() {
     let since: Timestamp = "2016-04-30T11:19:25.796Z".parse().unwrap();
     assert_eq!(snowflake(since).parse::<u64>().unwrap() >> 22, 175_928_847_299_117_063_u64 >> 22);
     assert_eq!(snowflake(Timestamp::UNIX_EPOCH), "0");
+}
+
+#[test]
+fn a_message_is_known_by_its_words_and_files() {
+    let (account, options, text) = (account(), options(), plain("hello **you** \n"));
+    let media = crate::domain::post::Media {
+        sha256: "0".into(),
+        kind: crate::domain::post::MediaKind::Image,
+        mime: "image/png".into(),
+        bytes: 1,
+        width: 1,
+        height: 1,
+        duration_ms: None,
+        alt: None,
+    };
+    let files = [File { media, path: "/dev/null".into() }];
+    let credentials = Credentials { tokens: None };
+    let delivery = Delivery { account: &account, credentials, text: &text, files: &files, options: &options };
+    let (body, _) = message(&delivery, &Journal::default(), 1, "key").unwrap();
+    for (content, attachments, same) in [
+        ("hello **you**", json!([{ "filename": "image-1.png" }]), true),
+        ("hello **him**", json!([{ "filename": "image-1.png" }]), false),
+        ("hello **you**", json!([{ "filename": "image-2.png" }]), false),
+        ("hello **you**", json!([]), false),
+    ] {
+        let there = json!({ "id": "1", "content": content, "attachments": attachments });
+        let there: Message = serde_json::from_value(there).unwrap();
+        assert_eq!(is_same(&there, &body, &delivery, 0), same, "{there:?}");
+    }
+    let embed = Some(Embed { title: Some("News".into()), ..Embed::default() });
+    let options = Options { embed, ..options.clone() };
+    let delivery = Delivery { files: &[], options: &options, ..delivery };
+    let (body, _) = message(&delivery, &Journal::default(), 0, "key").unwrap();
+    for (title, same) in [("News", true), ("Old news", false)] {
+        let there = json!({ "id": "1", "embeds": [{ "title": title, "description": "hello **you**" }] });
+        let there: Message = serde_json::from_value(there).unwrap();
+        assert_eq!(is_same(&there, &body, &delivery, 0), same, "{there:?}");
+    }
 }

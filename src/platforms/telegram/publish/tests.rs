@@ -3,8 +3,6 @@
 use super::*;
 use crate::domain::Timestamp;
 use crate::domain::account::AccountStatus;
-use crate::domain::post::{Options, RichText};
-use crate::platforms::Credentials;
 
 fn account(remote_id: &str, username: Option<&str>) -> Account {
     Account {
@@ -45,16 +43,7 @@ fn gif() -> File {
 }
 
 fn plan(text: &str, files: &[File]) -> Vec<Piece> {
-    let (account, options) = (account("-1001", None), Options::default());
-    let text = RichText { plain: text.into(), marks: Vec::new() };
-    let delivery = Delivery {
-        account: &account,
-        credentials: Credentials { tokens: None },
-        text: &text,
-        files,
-        options: &options,
-    };
-    pieces(&delivery)
+    pieces(text, files)
 }
 
 fn files(range: Range<usize>, caption: bool) -> Piece {
@@ -96,6 +85,7 @@ fn pictures_that_are_no_photos_go_as_files() {
         (2000, 100, 1000, Kind::Photo),
         (2001, 100, 1000, Kind::Document),
         (100, 2001, 1000, Kind::Document),
+        (0, 0, 1000, Kind::Photo),
         (100, 100, PHOTO_BYTES + 1, Kind::Document),
     ] {
         let file = file(MediaKind::Image, "image/png", width, height, bytes);

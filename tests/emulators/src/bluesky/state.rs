@@ -1,6 +1,6 @@
 //! What the network knows: accounts and where they live, app passwords, refresh tokens with their rotation, blobs,
 //! records and video jobs. Time comes from the caller; it knows no HTTP beyond the status number of a refusal.
-//! Slightly longer than most files: half of it is the fields.
+//! Long because half of it is the fields.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! Every strict rule of the network over real HTTP: one request that is refused and one that is accepted. One file,
+//! Every strict rule of the network over real HTTP: one request that is refused and one that is accepted. Long
 //! because all of it leans on the same small client.
 
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::rest;
+use super::messages;
 use super::rules;
 use super::state::{Body, Choice, EPHEMERAL, Form, Interaction, LOADING, Message, State};
 use super::wire::{Answer, Call, Refusal};
@@ -53,11 +53,11 @@ pub(super) fn callback(state: &mut State, id: u64, token: &str, call: &Call, now
             inner.check_size(state, interaction.channel)?;
             rules::check_message(&data, true)?;
             let body = match kind {
-                4 => rest::compose(state, interaction.channel, &inner, None, now)?,
+                4 => messages::compose(state, interaction.channel, &inner, None, now)?,
                 _ => Body::default(),
             };
             let loading = if kind == 5 { LOADING } else { 0 };
-            let sent = answer_with(state, &interaction, body, rest::flags(&inner) | loading, now);
+            let sent = answer_with(state, &interaction, body, messages::flags(&inner) | loading, now);
             original = Some((interaction.channel, sent));
         }
         6 => original = interaction.source,
@@ -107,9 +107,9 @@ pub(super) fn callback(state: &mut State, id: u64, token: &str, call: &Call, now
 
 fn answer_with(state: &mut State, interaction: &Interaction, body: Body, flags: u64, now: i64) -> u64 {
     let only_for = (flags & EPHEMERAL != 0).then_some(interaction.user);
-    let blank = rest::blank(state, interaction.channel, state.bot(), now);
+    let blank = messages::blank(state, interaction.channel, state.bot(), now);
     let message = Message { body, flags, only_for, interaction: Some(interaction.id), ..blank };
-    let stored = rest::store(state, message, now);
+    let stored = messages::store(state, message, now);
     stored["id"].as_str().and_then(|id| id.parse().ok()).unwrap_or_default()
 }
 
@@ -117,8 +117,8 @@ fn edit_one(state: &mut State, channel: u64, id: u64, call: &Call, now: i64) -> 
     call.check_size(state, channel)?;
     let missing = || Refusal::new(404, 10008, "Unknown Message");
     let old = state.message(channel, id).ok_or_else(missing)?.body.clone();
-    let body = rest::compose(state, channel, call, Some(&old), now)?;
-    Ok(rest::replace(state, channel, id, body, now))
+    let body = messages::compose(state, channel, call, Some(&old), now)?;
+    Ok(messages::replace(state, channel, id, body, now))
 }
 
 /// The interaction whose token this is, while the token lives.
@@ -158,8 +158,8 @@ pub(super) fn follow_up(state: &mut State, app: u64, token: &str, call: &Call, n
     if let Some((channel, id)) = waiting {
         return Ok(Answer::Json(edit_one(state, channel, id, call, now)?));
     }
-    let body = rest::compose(state, interaction.channel, call, None, now)?;
-    let id = answer_with(state, &interaction, body, rest::flags(call), now);
+    let body = messages::compose(state, interaction.channel, call, None, now)?;
+    let id = answer_with(state, &interaction, body, messages::flags(call), now);
     let sent = state.message(interaction.channel, id).map(|message| state.message_json(message));
     Ok(Answer::Json(sent.unwrap_or_default()))
 }

@@ -3,11 +3,15 @@
 //! documentation; it knows nothing of the program under test.
 
 mod acts;
+mod catalogue;
 mod interactions;
+mod json;
+mod messages;
 mod oauth;
 pub mod permissions;
 mod rest;
 mod rules;
+mod scene;
 mod socket;
 mod state;
 #[cfg(test)]
@@ -173,7 +177,7 @@ impl Discord {
     pub async fn wait_message(&self, channel: u64, fits: impl Fn(&Message) -> bool) -> Message {
         let newest = |state: &State| {
             let open = |m: &&Message| m.by_bot && !m.deleted && m.only_for.is_none() && fits(m);
-            state.messages(channel).filter(open).next_back().cloned()
+            state.messages(channel).rfind(open).cloned()
         };
         self.wait_for(&format!("a message of the bot in {channel}"), newest).await
     }

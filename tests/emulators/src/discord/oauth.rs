@@ -13,8 +13,8 @@ use maud::html;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::acts;
 use super::permissions::{self, MANAGE_GUILD};
+use super::scene;
 use super::state::{Consent, State, Token};
 use super::{Inner, Options};
 
@@ -155,7 +155,7 @@ fn approve(state: &mut State, asked: &Pairs, now: i64) -> Result<Vec<(&'static s
             return Err("You need Manage Server there");
         }
         let granted = get(asked, "permissions").parse().unwrap_or(0);
-        acts::add_bot(state, id, granted, now);
+        scene::add_bot(state, id, granted, now);
         chosen = Some(id);
         answer.push(("guild_id", id.to_string()));
         answer.push(("permissions", granted.to_string()));

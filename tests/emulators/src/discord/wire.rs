@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{Inner, interactions, oauth, rest, state::State};
+use super::{Inner, interactions, messages, oauth, rest, state::State};
 
 /// "The maximum request size when sending a message is 25 MiB."
 const REQUEST_LIMIT: usize = 25 * 1024 * 1024;
@@ -259,15 +259,15 @@ fn dispatch(inner: &Arc<Inner>, method: &Method, steps: &[&str], call: Call) -> 
         ("GET", ["guilds", guild, "roles"]) => rest::guild_roles(state, id(guild)?),
         ("GET", ["guilds", guild, "members", user]) => rest::guild_member(state, id(guild)?, id(user)?),
         ("GET", ["channels", channel]) => rest::channel(state, id(channel)?),
-        ("POST", ["channels", channel, "messages"]) => rest::send(state, id(channel)?, &call, now),
-        ("GET", ["channels", channel, "messages"]) => rest::list(state, id(channel)?, &call),
-        ("GET", ["channels", channel, "messages", message]) => rest::get(state, id(channel)?, id(message)?),
+        ("POST", ["channels", channel, "messages"]) => messages::send(state, id(channel)?, &call, now),
+        ("GET", ["channels", channel, "messages"]) => messages::list(state, id(channel)?, &call),
+        ("GET", ["channels", channel, "messages", message]) => messages::get(state, id(channel)?, id(message)?),
         ("PATCH", ["channels", channel, "messages", message]) => {
-            rest::edit(state, id(channel)?, id(message)?, &call, now)
+            messages::edit(state, id(channel)?, id(message)?, &call, now)
         }
-        ("DELETE", ["channels", channel, "messages", message]) => rest::delete(state, id(channel)?, id(message)?),
+        ("DELETE", ["channels", channel, "messages", message]) => messages::delete(state, id(channel)?, id(message)?),
         ("POST", ["channels", channel, "messages", message, "crosspost"]) => {
-            rest::crosspost(state, id(channel)?, id(message)?)
+            messages::crosspost(state, id(channel)?, id(message)?)
         }
         ("POST", ["channels", channel, "typing"]) => rest::typing(state, id(channel)?),
         ("POST", ["interactions", interaction, token, "callback"]) => {

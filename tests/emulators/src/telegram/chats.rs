@@ -65,13 +65,9 @@ pub(super) fn get_member(state: &mut State, params: &Params) -> Result<Value, Re
     let id = resolve(state, params)?;
     let user = params.need("user_id")?;
     let chat = state.chats.get(&id).ok_or_else(not_found)?;
-    // The bot's own standing is told even when it was thrown out of a channel; others' are not.
-    if user == state.bot.id && chat.kind != ChatKind::Private && !chat.deleted {
-        check_read(chat)?;
-        return Ok(state.member_json(chat, user));
-    }
     check_read(chat)?;
-    if chat.kind == ChatKind::Channel && !chat.bot.is_admin() {
+    // A subscriber may ask about itself only.
+    if chat.kind == ChatKind::Channel && !chat.bot.is_admin() && user != state.bot.id {
         return Err(Refusal::new(400, "Bad Request: member list is inaccessible"));
     }
     if !state.users.contains_key(&user) && user != state.bot.id {

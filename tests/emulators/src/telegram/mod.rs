@@ -4,9 +4,12 @@
 
 mod acts;
 mod chats;
+mod draft;
 mod editing;
 mod files;
+mod json;
 mod markup;
+mod scene;
 mod sending;
 mod state;
 #[cfg(test)]
@@ -18,7 +21,8 @@ use std::sync::{Arc, Weak};
 
 use serde_json::Value;
 
-pub use acts::{Attachment, Draft, User};
+pub use acts::User;
+pub use draft::{Attachment, Draft};
 pub use state::{
     Button, ButtonKind, ChatKind, Entity, GROUP_ANONYMOUS_BOT, Media, MediaKind, Message, Standing, State, Toast,
     Version,
@@ -106,8 +110,7 @@ impl Telegram {
     /// # Panics
     /// After ten seconds, with what is in the chat.
     pub async fn wait_message(&self, chat: i64, fits: impl Fn(&Message) -> bool) -> Message {
-        let newest =
-            |state: &State| state.messages(chat).filter(|m| m.by_bot && !m.deleted && fits(m)).next_back().cloned();
+        let newest = |state: &State| state.messages(chat).rfind(|m| m.by_bot && !m.deleted && fits(m)).cloned();
         self.wait_for(&format!("a message of the bot in {chat}"), newest).await
     }
 

@@ -1,4 +1,5 @@
 //! Each strict rule of the Telegram emulator over real HTTP: one refused and one accepted request.
+//! Long because each rule has its own lines.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -467,4 +468,51 @@ async fn floods_members_commands_and_leaving() {
     w.accepted("leaveChat", json!({"chat_id": group})).await;
     w.refused("sendMessage", json!({"chat_id": group, "text": "x"}), "bot is not a member of the supergroup chat")
         .await;
+}
+
+#[tokio::test]
+async fn a_client_library_reads_every_update_and_message() {
+    let w = world().await;
+    let group = w.telegram.add_group("Team");
+    w.telegram.join(group, &w.ana, Standing::Creator);
+    w.telegram.add_bot(group, &w.ana);
+    w.telegram.promote_bot(group, &w.ana, &["can_delete_messages"]);
+    w.telegram.restrict_bot(group, &w.ana);
+    w.telegram.add_bot(group, &w.ana);
+    w.telegram.migrate(group);
+    let channel = w.telegram.add_channel("News", Some("acme_news"));
+    w.telegram.promote_bot(channel, &w.ana, &["can_post_messages"]);
+    w.telegram.post_in_channel(channel, Draft::text("/connect tp-code"));
+    w.telegram.kick_bot(channel, &w.ana);
+    w.ana.opens("x");
+    let media = [
+        Attachment::photo(png(800, 600)),
+        Attachment::video("v", 640, 480, 3),
+        Attachment::animation("a"),
+        Attachment::document("d.pdf", "application/pdf", "pdf"),
+    ];
+    w.ana.sends(7, Draft::media(media).caption("see https://a.example #tag @someone"));
+    w.ana.sends(7, Draft::sticker("👍"));
+    w.ana.sends(7, Draft::poll("?", &["a", "b"]));
+    w.ana.sends(7, Draft::text("x").forwarded_from_channel("Elsewhere", "elsewhere"));
+    let said = w.ana.sends(7, Draft::text("y").forwarded_from_hidden("Bob"))[0];
+    w.ana.edits(7, said, "z");
+    let keyboard = json!({"inline_keyboard": [[{"text": "Go", "callback_data": "tok"}]]});
+    let body = json!({"chat_id": 7, "text": "q", "reply_markup": keyboard, "reply_parameters": {"message_id": said}});
+    let sent = w.accepted("sendMessage", body).await;
+    serde_json::from_value::<teloxide::types::Message>(sent.clone()).unwrap();
+    w.ana.press(7, sent["message_id"].as_i64().unwrap(), "Go");
+    w.ana.press_stale(7, 999, "tok");
+    w.ana.blocks();
+    let updates = w.accepted("getUpdates", json!({})).await;
+    for update in updates.as_array().unwrap() {
+        // From text, as the library gets it: it borrows the name of the update's kind.
+        let text = update.to_string();
+        let read = serde_json::from_str::<teloxide::types::Update>(&text).unwrap();
+        assert!(!matches!(read.kind, teloxide::types::UpdateKind::Error(_)), "{update}");
+    }
+    for chat in [7, w.telegram.add_supergroup("Open", Some("open_group"), &["Ops"])] {
+        let chat = w.accepted("getChat", json!({"chat_id": chat})).await;
+        serde_json::from_value::<teloxide::types::ChatFullInfo>(chat.clone()).unwrap_or_else(|e| panic!("{e}: {chat}"));
+    }
 }

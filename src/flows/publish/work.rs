@@ -1,19 +1,18 @@
-//! Publishing once. A target is claimed by lease, prepared in journalled steps, and sent by one call that is journalled
-//! as `sending` before it leaves. After a crash or a lost answer the platform is asked; where it can't say, a human is.
+//! One claimed target on its way: prepared in journalled steps, sent by one call that is journalled as `sending` before
+//! it leaves, and looked for when its answer was lost.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::incidents::{Cause, Kind};
-use super::keepalive::Freshness;
-use super::{Actor, Flows, Refusal};
+use super::merged;
 use crate::domain::account::{Account, AccountStatus, Grant};
+use crate::domain::clock;
 use crate::domain::fault::Fault;
-use crate::domain::id::{PostId, TargetId};
-use crate::domain::post::{Options, Post, PostStatus, Posted, Sending, Target, TargetStatus};
-use crate::domain::workspace::Role;
-use crate::domain::{Timestamp, clock};
+use crate::domain::post::{Options, Post, Sending, Target, TargetStatus};
+use crate::flows::incidents::{Cause, Kind};
+use crate::flows::keepalive::Freshness;
+use crate::flows::{Flows, Refusal};
 use crate::platforms::{App, Credentials, Delivery, File, Finding, Prepared, Recovery, Sent};
 use crate::store::Claimed;
 
@@ -23,6 +22,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// After so many failed tries in a row (about a day) a target fails.
 const MOST_TRIES: i64 = 100;
+/// After so many failed tries in a row the account is shown as shaky.
+const SHAKY_AFTER: i64 = 3;
 /// After so many failed looks for a lost send a human is asked.
 const MOST_LOOKS: i64 = 8;
 
@@ -48,112 +49,6 @@ struct Work<'a> {
 }
 
 impl Flows {
-    /// Starts publishing a draft on its chosen accounts.
-    pub async fn publish_now(&self, actor: &Actor, post: &PostId) -> Result<(), Refusal> {
-        self.require(actor, Role::Member).await?;
-        let known = self.own_post(actor, post).await?;
-        if known.status == PostStatus::Draft && !known.missing.is_empty() {
-            // All media or none: a file that could not be taken never makes a poorer post by itself.
-            let what = "A file that was sent for this post is not in it. Add it again, or say that it goes without.";
-            return Err(Refusal::BadInput(what.to_owned()));
-        }
-        let problems = self.problems(post).await?;
-        if let Some(problem) = problems.into_iter().find(|problem| problem.refused) {
-            let name = problem.account.name;
-            return Err(Refusal::BadInput(format!("{name}: {}. {}", problem.what, problem.fix)));
-        }
-        if !self.store.start_publishing(post).await? {
-            return Err(Refusal::TooLate);
-        }
-        self.show(post.as_str()).await?;
-        self.wake.publish.notify_waiters();
-        Ok(())
-    }
-
-    /// Publishes failed targets of a post again. What a person deleted or gave up stays as it is.
-    pub async fn retry_post(&self, actor: &Actor, post: &PostId) -> Result<usize, Refusal> {
-        self.require(actor, Role::Member).await?;
-        self.own_post(actor, post).await?;
-        let mut count = 0;
-        for target in self.store.targets(post).await? {
-            if target.status == TargetStatus::Failed
-                && !target.is_closed()
-                && self.store.retry_target(&target.id, false).await?
-            {
-                count += 1;
-            }
-        }
-        self.show(post.as_str()).await?;
-        self.wake.publish.notify_waiters();
-        Ok(count)
-    }
-
-    /// A person's word on an unconfirmed target.
-    pub async fn resolve_target(&self, actor: &Actor, target: &TargetId, word: Resolution) -> Result<(), Refusal> {
-        self.require(actor, Role::Member).await?;
-        let known = self.store.target(target).await?.ok_or(Refusal::Gone { what: "post" })?;
-        self.own_post(actor, &known.post).await?;
-        let done = match word {
-            Resolution::IsThere => self.store.confirm_target(target).await?,
-            Resolution::SendAgain => self.store.retry_target(target, true).await?,
-            Resolution::GiveUp => self.store.give_up_target(target).await?,
-        };
-        if !done {
-            return Err(Refusal::TooLate);
-        }
-        self.heal(Kind::Unconfirmed, target.as_str()).await?;
-        self.show(known.post.as_str()).await?;
-        self.wake.publish.notify_waiters();
-        Ok(())
-    }
-
-    /// Deletes a published post wherever it is. Gives, per target, its account and what came of it.
-    pub async fn delete_post(
-        &self,
-        actor: &Actor,
-        post: &PostId,
-    ) -> Result<Vec<(Account, Result<(), Fault>)>, Refusal> {
-        self.require(actor, Role::Member).await?;
-        let post = self.own_post(actor, post).await?;
-        let mut results = Vec::new();
-        for target in self.store.targets(&post.id).await? {
-            let (Some(posted), TargetStatus::Published) = (&target.posted, target.status) else { continue };
-            let Some(account) = self.store.account_for_work(&target.account).await? else { continue };
-            let result = self.delete_target(&account, posted).await?;
-            if result.is_ok() {
-                self.store.forget_target(&target.id).await?;
-            }
-            results.push((account, result));
-        }
-        self.show(post.id.as_str()).await?;
-        Ok(results)
-    }
-
-    async fn delete_target(&self, account: &Account, posted: &Posted) -> Result<Result<(), Fault>, Refusal> {
-        let offered = self.platform_of(&account.platform)?;
-        let mut freshness = Freshness::WhenDue;
-        for _ in 0..2 {
-            let grant = match self.credentials(account, freshness).await? {
-                Ok(grant) => grant,
-                Err(fault) => return Ok(Err(fault)),
-            };
-            let app = self.app_for(offered, grant.as_ref().map(|grant| grant.app.as_str())).await?;
-            let credentials = Credentials { tokens: grant.as_ref().map(|grant| &grant.tokens) };
-            match (offered.platform.delete(&self.context(offered, &app), account, credentials, posted).await, &grant) {
-                (Err(Fault::Stale), Some(grant)) => freshness = Freshness::Refused { version: grant.version },
-                (result, _) => return Ok(result),
-            }
-        }
-        Ok(Err(Fault::transient("the sign-in keeps being refused")))
-    }
-
-    /// Claims due targets for this replica.
-    pub async fn claim_due(&self, most: i64) -> Result<Vec<Claimed>, Refusal> {
-        // A claim is this task's alone: a restart of the same daemon must not take over what it did not finish.
-        let holder = format!("{}/{}", self.replica, clock::token(&*self.entropy));
-        Ok(self.store.claim_targets(&holder, self.now() + self.settings.lease, most).await?)
-    }
-
     /// Carries a claimed target as far as it goes now. Stops at once when the claim is lost.
     pub async fn deliver(&self, claimed: Claimed) {
         let id = claimed.target.id.clone();
@@ -182,7 +77,7 @@ impl Flows {
         }
     }
 
-    async fn carry(&self, claimed: Claimed) -> Result<(), Refusal> {
+    pub(super) async fn carry(&self, claimed: Claimed) -> Result<(), Refusal> {
         let Some(mut work) = self.open_work(claimed).await? else { return Ok(()) };
         while let Next::Again = work.step().await? {}
         self.show(work.post.id.as_str()).await?;
@@ -205,32 +100,6 @@ impl Flows {
         let options = merged(&post.options, &claimed.target.options);
         let app = offered.app.clone();
         Ok(Some(Work { flows: self, claimed, account, post, grant: None, app, files, options, renewed: false }))
-    }
-}
-
-/// What a person says of an unconfirmed target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Resolution {
-    /// I see it.
-    IsThere,
-    /// It is not there: send it again.
-    SendAgain,
-    /// Leave it.
-    GiveUp,
-}
-
-/// The post's choices with the target's own on top.
-pub(crate) fn merged(post: &Options, target: &Options) -> Options {
-    Options {
-        content_warning: target.content_warning.clone().or_else(|| post.content_warning.clone()),
-        visibility: target.visibility.clone().or_else(|| post.visibility.clone()),
-        language: target.language.clone().or_else(|| post.language.clone()),
-        place: target.place.clone().or_else(|| post.place.clone()),
-        place_name: target.place_name.clone().or_else(|| post.place_name.clone()),
-        mentions: if target.mentions.is_empty() { post.mentions.clone() } else { target.mentions.clone() },
-        embed: target.embed.clone().or_else(|| post.embed.clone()),
-        silent: target.silent || post.silent,
     }
 }
 
@@ -269,6 +138,11 @@ impl Work<'_> {
                 Ok(grant) => {
                     self.app = flows.app_for(offered, Some(&grant.app)).await?;
                     self.grant = Some(grant);
+                }
+                Err(fault) if self.target().sending.is_some() && !passes(&fault) => {
+                    // It left, and we can't ask any more: only a human can see whether it is there.
+                    flows.settle_account(&self.account, &fault).await?;
+                    return self.unconfirmed(&fault.to_string()).await;
                 }
                 Err(fault) => return self.settle(fault).await,
             }
@@ -398,6 +272,9 @@ impl Work<'_> {
 
     async fn put_off(&mut self, retry_after: Option<Duration>, why: &str) -> Result<Next, Refusal> {
         let tries = self.target().tries;
+        if tries >= SHAKY_AFTER && self.account.shaky_since.is_none() {
+            self.flows.store.set_shaky(&self.account.id, Some(self.flows.now())).await?;
+        }
         let until = self.flows.now() + pause(tries, retry_after, self.flows);
         self.flows.store.postpone_target(&self.claimed, until, Some(why), true).await?;
         Ok(Next::Rest)
@@ -436,6 +313,11 @@ impl Work<'_> {
     }
 }
 
+/// Whether waiting may cure it.
+fn passes(fault: &Fault) -> bool {
+    matches!(fault, Fault::Transient { .. } | Fault::InDoubt { .. } | Fault::Misconfigured { .. })
+}
+
 /// How long to wait after `tries` failures: doubling, with jitter, never shorter than the platform asks.
 fn pause(tries: i64, asked: Option<Duration>, flows: &Flows) -> Duration {
     let doublings = u32::try_from(tries.clamp(0, 10)).unwrap_or(10);
@@ -443,9 +325,4 @@ fn pause(tries: i64, asked: Option<Duration>, flows: &Flows) -> Duration {
     let [jitter] = clock::random::<1>(&*flows.entropy);
     let jittered = backoff + backoff * u32::from(jitter) / 1024;
     asked.map_or(jittered, |asked| asked.max(jittered))
-}
-
-/// When something is due, for people who wait.
-pub fn due(at: Timestamp, now: Timestamp) -> Option<Duration> {
-    Duration::try_from(at.duration_since(now)).ok()
 }
