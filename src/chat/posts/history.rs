@@ -156,7 +156,10 @@ pub(super) async fn resolve(talk: &Talk<'_>, target: &TargetId, word: Resolution
 async fn undo_newest(talk: &Talk<'_>) -> Result<(), Refusal> {
     let (store, actor) = (&talk.chat.flows.store, talk.actor()?);
     let posts = store.posts(&actor.workspace, OUT, SUGGESTED).await?;
-    let newest = posts.into_iter().filter(|post| post.published_at.is_some()).max_by_key(|post| (post.published_at, post.number));
+    let newest = posts
+        .into_iter()
+        .filter(|post| post.published_at.is_some())
+        .max_by_key(|post| (post.published_at, post.number));
     match newest {
         Some(post) => ask_delete(talk, &post.id, false).await,
         None => {

@@ -196,7 +196,9 @@ fn results_are_told_account_by_account() {
     assert!(said(&[&gone, &failed]).contains("not out any more."));
     assert!(said(&[&left]).contains("A: given up."));
     assert!(said(&[&unknown]).contains("nobody can say from here"));
-    assert!(said(&[&out, &unknown]).contains("Please look at the rest.\n\"Hi\"\n✓ A ↗\n? A: it may be there. Telegram"));
+    assert!(
+        said(&[&out, &unknown]).contains("Please look at the rest.\n\"Hi\"\n✓ A ↗\n? A: it may be there. Telegram")
+    );
 }
 
 #[test]
