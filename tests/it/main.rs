@@ -3,8 +3,8 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test's helpers may fail loudly, as its functions may")]
 
 mod architecture;
-mod chat_team;
 mod chat_connect;
+mod chat_team;
 mod contract;
 mod peers;
 mod support;
