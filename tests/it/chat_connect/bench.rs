@@ -382,6 +382,7 @@ impl Bench {
             },
             replica: "replica".into(),
             wake: Wake::default(),
+            started_at: trypost::domain::Timestamp::UNIX_EPOCH,
         });
         let networks: BTreeMap<SurfaceKind, Arc<Network>> =
             [SurfaceKind::Console, SurfaceKind::Telegram, SurfaceKind::Discord]
