@@ -234,6 +234,7 @@ impl Stage {
             Offered { platform, app, redirect_uri: REDIRECT.parse().unwrap(), missing: Vec::new(), enabled: true }
         });
         let flows = Arc::new(Flows {
+            started_at: clock.now(),
             store,
             http,
             platforms: platforms.collect(),
