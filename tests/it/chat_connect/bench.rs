@@ -382,7 +382,6 @@ impl Bench {
             },
             replica: "replica".into(),
             wake: Wake::default(),
-            started_at: trypost::domain::Timestamp::UNIX_EPOCH,
         });
         let networks: BTreeMap<SurfaceKind, Arc<Network>> =
             [SurfaceKind::Console, SurfaceKind::Telegram, SurfaceKind::Discord]
