@@ -15,6 +15,7 @@ mod draw;
 mod history;
 pub(crate) mod marks;
 mod options;
+mod places;
 
 pub use draft::plain_message;
 pub use draw::draw;
@@ -287,8 +288,8 @@ async fn act(talk: &Talk<'_>, press: Press, values: &[String], fields: &[(String
         Press::Edit(post) => options::edit(talk, &post, fields).await,
         Press::Alt { post, position } => options::alt(talk, &post, position, fields).await,
         Press::More(post) => options::more(talk, &post).await,
-        Press::Places { post, target, page } => options::places(talk, &post, &target, page, values).await,
-        Press::Place { post, target, id, name } => options::place(talk, &post, &target, id, name).await,
+        Press::Places { post, target, page } => places::places(talk, &post, &target, page, values).await,
+        Press::Place { post, target, id, name } => places::place(talk, &post, &target, id, name).await,
         Press::Warning(post) => options::warning(talk, &post, fields).await,
         Press::NoWarning(post) => options::set(talk, &post, |options| options.content_warning = None).await,
         Press::Visibility { post, word } => options::set(talk, &post, |options| options.visibility = Some(word)).await,

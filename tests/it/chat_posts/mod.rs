@@ -198,8 +198,8 @@ async fn a_lost_answer_is_asked_about_and_the_answer_counts_once() {
         let card = stage.sees(&format!("Post {post}: nobody can say from here")).await;
         assert!(card.text.plain.contains("? Acme News (Telegram): it may be there."), "{}", card.text.plain);
         assert_eq!(labels(&card), ["It is there", "Send again", "Give up", "Why"]);
-        let held = stage.hold(answer);
-        stage.press(answer).await;
+        let held = stage.hold_on(&format!("Post {post}: nobody can say"), answer);
+        stage.press_held(&held).await;
         stage.sees(after).await;
         // A second press changes nothing.
         stage.press_held(&held).await;

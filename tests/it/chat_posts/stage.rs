@@ -1,5 +1,6 @@
 //! A small stage for one person and one bot: the real chat room, flows, store and workers; emulated platforms behind a
-//! gateway; a clock that the test moves; and, instead of a chat network, a screen that shows what people would see.
+//! gateway; a clock that the test moves; and, instead of a chat network, a screen that shows what people would see. Long because
+//! it stands in for a whole chat network, which every script needs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -248,6 +249,7 @@ impl Stage {
                 video_bytes: 100_000_000,
                 lease: Duration::from_secs(60),
             },
+            started_at: clock.now(),
             replica: "one".into(),
             wake: Wake::default(),
         });
@@ -427,6 +429,15 @@ impl Stage {
     /// Keeps a button as it is now, to be pressed when the card has changed.
     pub fn hold(&self, label: &str) -> (usize, String) {
         self.button(label)
+    }
+
+    /// As [`Stage::hold`], on the newest message that says this.
+    pub fn hold_on(&self, words: &str, label: &str) -> (usize, String) {
+        let messages = self.messages();
+        let (id, message) = messages.iter().enumerate().rfind(|(_, one)| one.text.plain.contains(words)).unwrap();
+        let button = message.rows.iter().flatten().find(|button| button.label == label).unwrap();
+        let Press::Token(token) = &button.press else { panic!("{label} is a link") };
+        (id, token.clone())
     }
 
     pub async fn press_held(&self, (id, token): &(usize, String)) {
