@@ -249,7 +249,6 @@ impl Stage {
                 video_bytes: 100_000_000,
                 lease: Duration::from_secs(60),
             },
-            started_at: clock.now(),
             replica: "one".into(),
             wake: Wake::default(),
         });
