@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Action, Talk, texts};
 use crate::domain::id::{AccountId, PostId, TargetId};
+use crate::domain::post::PostStatus;
 use crate::flows::Refusal;
 use crate::flows::publish::Resolution;
 
@@ -243,7 +244,7 @@ async fn truth(talk: &Talk<'_>, post: &PostId) -> Result<(), Refusal> {
     match talk.chat.flows.own_post(&talk.actor()?, post).await {
         Ok(known) => {
             talk.toast(&texts::posts::already(&known)).await;
-            talk.show_card(post.as_str(), true, false).await
+            card(talk, &known.id, true).await
         }
         Err(Refusal::Gone { .. }) => {
             talk.toast(texts::posts::discarded()).await;
@@ -253,11 +254,27 @@ async fn truth(talk: &Talk<'_>, post: &PostId) -> Result<(), Refusal> {
     }
 }
 
+/// Shows a post's card: on the message whose button was pressed, or below.
+async fn card(talk: &Talk<'_>, post: &PostId, instead: bool) -> Result<(), Refusal> {
+    let flows = &talk.chat.flows;
+    let status = flows.own_post(&talk.actor()?, post).await?.status;
+    if status == PostStatus::Draft {
+        return talk.show_card(post.as_str(), instead, false).await;
+    }
+    // Once it is on its way the workers change what the card says. One writer draws it, the outbox: a drawing of our own
+    // could land after a newer one and stay.
+    match talk.update.message.as_ref().filter(|_| instead) {
+        Some(message) => talk.keep_card(post.as_str(), message, None).await?,
+        None => talk.show_card(post.as_str(), false, false).await?,
+    }
+    Ok(flows.show(post.as_str()).await?)
+}
+
 async fn act(talk: &Talk<'_>, press: Press, values: &[String], fields: &[(String, String)]) -> Result<(), Refusal> {
     match press {
         Press::Write => draft::write(talk, fields).await,
-        Press::Card(post) => talk.show_card(post.as_str(), true, false).await,
-        Press::Show(post) => talk.show_card(post.as_str(), false, false).await,
+        Press::Card(post) => card(talk, &post, true).await,
+        Press::Show(post) => card(talk, &post, false).await,
         Press::Toggle { post, account, page } => draft::toggle(talk, &post, &account, page).await,
         Press::Pick { post, page } => draft::pick(talk, &post, page, values).await,
         Press::Accounts { post, page } => draft::accounts(talk, &post, page).await,
@@ -306,7 +323,7 @@ pub async fn answer(talk: &Talk<'_>, question: Question, incoming: &Incoming) ->
             match talk.chat.flows.own_post(&talk.actor()?, &post).await {
                 Ok(known) => {
                     talk.say(bots::Message::text(texts::posts::already(&known))).await?;
-                    talk.show_card(post.as_str(), false, false).await
+                    card(talk, &post, false).await
                 }
                 Err(_) => talk.say(bots::Message::text(texts::posts::discarded())).await.map(|_| ()),
             }

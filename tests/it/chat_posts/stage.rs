@@ -234,6 +234,7 @@ impl Stage {
             Offered { platform, app, redirect_uri: REDIRECT.parse().unwrap(), missing: Vec::new(), enabled: true }
         });
         let flows = Arc::new(Flows {
+            started_at: clock.now(),
             store,
             http,
             platforms: platforms.collect(),
@@ -338,10 +339,16 @@ impl Stage {
             meta: found.meta,
             grant,
         };
-        self.flows.store.connect_account(&new).await.unwrap().0
+        let account = self.flows.store.connect_account(&new).await.unwrap().0;
+        // Accounts stand in the order in which they were connected.
+        self.advance(Duration::from_millis(1));
+        account
     }
 
+    /// Somebody else owns the workspace now, and the person has this role.
     pub async fn role(&self, role: Role) {
+        let other = self.flows.store.add_identity(None, "console", "1", "Bo", None).await.unwrap();
+        self.flows.store.set_role(&self.workspace.id, &other, Role::Owner).await.unwrap();
         self.flows.store.set_role(&self.workspace.id, &self.person, role).await.unwrap();
     }
 
