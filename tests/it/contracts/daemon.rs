@@ -165,10 +165,17 @@ impl Daemon {
         self.told("(Discord) is connected").await;
     }
 
+    /// Discord wants to know where.
+    pub async fn chooses_place(&self) {
+        self.presses("Where in Acme?").await;
+        self.presses("#general").await;
+    }
+
     /// Alice sends this, and what became of it stands everywhere.
     pub async fn publishes(&self, draft: Draft, number: u32) {
         self.alice.sends(7, draft);
         self.told(&format!("Draft {number}")).await;
+        self.chooses_place().await;
         self.presses("Post now").await;
         self.told(&format!("Post {number}: published on 4 accounts")).await;
     }

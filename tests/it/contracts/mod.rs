@@ -135,7 +135,17 @@ impl Book {
 
     fn read(folder: &Path) -> Self {
         let oauth = read(&folder.join("oauth.json"));
-        let mut mastodon = openapi::operations(&read(&folder.join("mastodon/openapi.json")), "");
+        let mut described = read(&folder.join("mastodon/openapi.json"));
+        // "String or Array of Strings. […] 4.3.0: added support for an array" (docs.joinmastodon.org/methods/apps): one
+        // address goes as a string, which older servers and other software take too. The file names the array alone.
+        let app = "/paths/~1api~1v1~1apps/post/requestBody/content/application~1json/schema/properties/redirect_uris";
+        let redirects = described.pointer_mut(app).expect("redirect_uris");
+        *redirects = serde_json::json!({ "anyOf": [redirects.clone(), { "type": "string", "format": "uri" }] });
+        // RFC 7009, section 2.1: any revocation endpoint takes the hint.
+        let revoke = "/paths/~1oauth~1revoke/post/requestBody/content/application~1json/schema/properties";
+        let hint = serde_json::json!({ "enum": ["access_token", "refresh_token"] });
+        described.pointer_mut(revoke).expect("oauth/revoke")["token_type_hint"] = hint;
+        let mut mastodon = openapi::operations(&described, "");
         for operation in &mut mastodon {
             // "The Mastodon REST API accepts query strings, form data and JSON alike" (docs.joinmastodon.org/client/intro);
             // the file names one of them for each operation.
@@ -205,12 +215,14 @@ impl Book {
     }
 }
 
-/// Holds everything that went through the gateway against the vendors' descriptions, where they are on this machine.
+/// Holds everything that the emulated vendors took against the vendors' descriptions, where those are on this machine. What
+/// they refused is left out: suites send wrong things on purpose, to see how a refusal is told.
 ///
 /// # Panics
 /// With every request that a vendor does not describe so.
 pub fn hold(gateway: &Gateway) {
     if let Some(book) = Book::open() {
-        book.hold(&gateway.calls());
+        let taken: Vec<Call> = gateway.calls().into_iter().filter(|call| call.status < 400).collect();
+        book.hold(&taken);
     }
 }

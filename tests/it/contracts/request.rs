@@ -1,7 +1,7 @@
 //! A recorded request as JSON: its query, and its body from whatever encoding it came in. It knows no vendor but for the
 //! place where Telegram's token stands.
 
-use axum::extract::{FromRequest, Multipart};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart};
 use bytes::Bytes;
 use emulators::Call;
 use serde_json::{Map, Value};
@@ -91,7 +91,8 @@ impl Body {
     /// the method's parameters.
     fn parts(&self) -> Option<Value> {
         let request = http::Request::post("/").header(http::header::CONTENT_TYPE, &self.whole_kind);
-        let request = request.body(axum::body::Body::from(self.bytes.clone())).ok()?;
+        let mut request = request.body(axum::body::Body::from(self.bytes.clone())).ok()?;
+        DefaultBodyLimit::disable().apply(&mut request);
         // Everything is in memory: nothing here ever waits.
         let parts = futures::executor::block_on(async {
             let mut multipart = Multipart::from_request(request, &()).await.ok()?;

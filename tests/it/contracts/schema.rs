@@ -58,7 +58,12 @@ impl Check {
         let errors = self.ready().1.iter_errors(value);
         errors
             .map(|error| {
-                let told: String = error.to_string().chars().take(600).collect();
+                // It begins with the value and ends with what is wrong.
+                let whole: Vec<char> = error.to_string().chars().collect();
+                let told: String = match whole.len() {
+                    ..=600 => whole.into_iter().collect(),
+                    length => whole[..300].iter().chain(&[' ', '…', ' ']).chain(&whole[length - 200..]).collect(),
+                };
                 format!("{what}{}: {told} (by {})", error.instance_path, error.schema_path)
             })
             .collect()

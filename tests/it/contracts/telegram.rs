@@ -30,8 +30,13 @@ fn kind(word: &str) -> Value {
 
 /// One field, with what its sentence says of its value.
 fn field(field: &Value) -> Value {
-    let words = field["types"].as_array().expect("types").iter().filter_map(Value::as_str);
-    let kinds: Vec<Value> = words.map(kind).collect();
+    let words: Vec<&str> = field["types"].as_array().expect("types").iter().filter_map(Value::as_str).collect();
+    let items: Vec<Value> = words.iter().filter_map(|word| word.strip_prefix("Array of ")).map(kind).collect();
+    if items.len() > 1 && items.len() == words.len() {
+        // "Array of InputMediaPhoto and InputMediaVideo": they may stand in one list.
+        return json!({ "type": "array", "items": { "anyOf": items } });
+    }
+    let kinds: Vec<Value> = words.into_iter().map(kind).collect();
     let told = field["description"].as_str().unwrap_or_default();
     if kinds != [json!({ "type": "string" })] {
         return json!({ "anyOf": kinds });

@@ -22,6 +22,7 @@ async fn the_daemon_asks_only_what_the_vendors_describe() {
     let pictures = [Attachment::photo(fixtures::jpeg(600, 400)), Attachment::photo(fixtures::jpeg(640, 640))];
     w.alice.sends(7, Draft::media(pictures));
     w.told("Draft 2 · 2 photos").await;
+    w.chooses_place().await;
     w.presses("Alt text").await;
     w.told("file 1 of 2").await;
     w.says("A market stall", "file 2 of 2").await;
