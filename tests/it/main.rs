@@ -10,3 +10,4 @@ mod contract;
 mod peers;
 mod store;
 mod support;
+mod web;
