@@ -7,6 +7,7 @@ mod chat_connect;
 mod chat_posts;
 mod chat_team;
 mod contract;
+mod kill;
 mod peers;
 mod store;
 mod support;
