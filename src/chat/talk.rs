@@ -223,15 +223,16 @@ impl<'a> Talk<'a> {
             self.say(texts::missing_argument(&command)).await?;
             return Ok(());
         }
+        // Each topic on the heap: together they would outgrow a worker's stack.
         match command.topic {
-            catalogue::Topic::Start => help::command(self, name, arguments).await,
+            catalogue::Topic::Start => Box::pin(help::command(self, name, arguments)).await,
             catalogue::Topic::Accounts if matches!(name, "connect" | "reconnect") => {
-                connect::command(self, name, arguments).await
+                Box::pin(connect::command(self, name, arguments)).await
             }
-            catalogue::Topic::Accounts => accounts::command(self, name, arguments).await,
-            catalogue::Topic::Posts => posts::command(self, name, arguments, incoming).await,
-            catalogue::Topic::Team => team::command(self, name, arguments).await,
-            catalogue::Topic::Run => run::command(self, name, arguments).await,
+            catalogue::Topic::Accounts => Box::pin(accounts::command(self, name, arguments)).await,
+            catalogue::Topic::Posts => Box::pin(posts::command(self, name, arguments, incoming)).await,
+            catalogue::Topic::Team => Box::pin(team::command(self, name, arguments)).await,
+            catalogue::Topic::Run => Box::pin(run::command(self, name, arguments)).await,
         }
     }
 
@@ -251,9 +252,9 @@ impl<'a> Talk<'a> {
             return connect::secret_typed(self).await;
         }
         match question {
-            Some(Question::Connect(question)) => return connect::answer(self, question, incoming).await,
-            Some(Question::Post(question)) => return posts::answer(self, question, incoming).await,
-            Some(Question::Team(question)) => return team::answer(self, question, incoming).await,
+            Some(Question::Connect(question)) => return Box::pin(connect::answer(self, question, incoming)).await,
+            Some(Question::Post(question)) => return Box::pin(posts::answer(self, question, incoming)).await,
+            Some(Question::Team(question)) => return Box::pin(team::answer(self, question, incoming)).await,
             None => {}
         }
         if !self.is_direct() {
@@ -263,7 +264,7 @@ impl<'a> Talk<'a> {
             self.say(texts::no_workspace(true)).await?;
             return Ok(());
         }
-        posts::plain_message(self, incoming).await
+        Box::pin(posts::plain_message(self, incoming)).await
     }
 
     async fn press(&self, token: &str, values: &[String], fields: &[(String, String)]) -> Result<(), Refusal> {
@@ -291,11 +292,11 @@ impl<'a> Talk<'a> {
             talk.workspace = Some((workspace, role));
         }
         match serde_json::from_str::<Action>(&pressed.action) {
-            Ok(Action::Connect(press)) => connect::press(&talk, press, values, fields).await,
-            Ok(Action::Account(press)) => accounts::press(&talk, press).await,
-            Ok(Action::Post(press)) => posts::press(&talk, press, values, fields).await,
-            Ok(Action::Team(press)) => team::press(&talk, press).await,
-            Ok(Action::Run(press)) => run::press(&talk, press).await,
+            Ok(Action::Connect(press)) => Box::pin(connect::press(&talk, press, values, fields)).await,
+            Ok(Action::Account(press)) => Box::pin(accounts::press(&talk, press)).await,
+            Ok(Action::Post(press)) => Box::pin(posts::press(&talk, press, values, fields)).await,
+            Ok(Action::Team(press)) => Box::pin(team::press(&talk, press)).await,
+            Ok(Action::Run(press)) => Box::pin(run::press(&talk, press)).await,
             Err(_) => {
                 self.toast(texts::old_button()).await;
                 Ok(())

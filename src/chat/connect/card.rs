@@ -3,7 +3,8 @@
 
 use bots::{Button, Choice, Message, Select, SurfaceKind, Text};
 
-use super::{Press, bot_link};
+use super::Press;
+use super::private::bot_link;
 use crate::chat::texts::{self, connect as words};
 use crate::chat::{Action, Canvas, Chat};
 use crate::domain::account::Account;
