@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::FormRejection;
 use axum::extract::{DefaultBodyLimit, Form, Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -157,13 +158,18 @@ async fn submit(
     State(web): State<Web>,
     Path(token): Path<String>,
     headers: HeaderMap,
-    Form(typed): Form<BTreeMap<String, String>>,
+    typed: Result<Form<Vec<(String, String)>>, FormRejection>,
 ) -> Response {
     // The link itself is the proof; a form sent from another site does not have it, and is refused all the same.
     if !same_origin(&headers) {
         let sentences = ["This form was not sent from our own page, so nothing was done."];
         return page(StatusCode::FORBIDDEN, pages::notice("That did not work", &sentences, None));
     }
+    let typed = match typed {
+        Ok(Form(typed)) => once(typed),
+        Err(rejection) => return unreadable(rejection.status()),
+    };
+    let Some(typed) = typed else { return unreadable(StatusCode::UNPROCESSABLE_ENTITY) };
     let link = Secret::new(token);
     let descriptor = match web.flows.open_link(&link).await {
         Ok(Opened::Form { descriptor }) => descriptor,
@@ -193,17 +199,22 @@ async fn callback(
 ) -> Response {
     let Some(offered) = web.flows.offered(&platform) else { return nowhere().await };
     let name = offered.platform.descriptor().name;
-    // A parameter that comes twice is nobody's honest answer (RFC 6749, 3.1).
-    let mut once = BTreeMap::new();
-    for (key, value) in query {
-        if once.insert(key, value).is_some() {
-            return too_late();
-        }
-    }
-    match web.flows.callback(&platform, once).await {
+    let Some(query) = once(query) else { return too_late() };
+    match web.flows.callback(&platform, query).await {
         Ok(returned) => told(&web, name, returned),
         Err(refusal) => refused(&refusal),
     }
+}
+
+/// What was sent, by name. A parameter that comes twice is nobody's honest answer (RFC 6749, 3.1).
+fn once(sent: Vec<(String, String)>) -> Option<BTreeMap<String, String>> {
+    let mut known = BTreeMap::new();
+    sent.into_iter().all(|(name, value)| known.insert(name, value).is_none()).then_some(known)
+}
+
+fn unreadable(status: StatusCode) -> Response {
+    let sentences = ["It may be too long, or not from our page. Open the link from your chat again."];
+    page(status, pages::notice("That form could not be read", &sentences, None))
 }
 
 fn told(web: &Web, name: &str, returned: Returned) -> Response {

@@ -8,6 +8,8 @@ mod chat_posts;
 mod chat_team;
 mod contract;
 mod contracts;
+mod kill;
 mod peers;
 mod store;
 mod support;
+mod web;
