@@ -8,5 +8,7 @@ mod chat_posts;
 mod chat_team;
 mod contract;
 mod peers;
+mod scripts;
 mod store;
 mod support;
+mod world;

@@ -41,6 +41,8 @@ static TOY: Descriptor = Descriptor {
     needs_place: false,
     visibility: &[],
     content_warning: false,
+    language: false,
+    silent: false,
     deletable: Deletable::Always,
     hint: "",
     setup: &[],
