@@ -10,6 +10,8 @@ mod contract;
 mod contracts;
 mod kill;
 mod peers;
+mod scripts;
 mod store;
 mod support;
 mod web;
+mod world;
