@@ -10,6 +10,7 @@ mod contract;
 mod contracts;
 mod kill;
 mod peers;
+mod readme;
 mod store;
 mod support;
 mod web;
