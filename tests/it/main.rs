@@ -11,6 +11,7 @@ mod contracts;
 mod kill;
 mod peers;
 mod scripts;
+mod readme;
 mod store;
 mod support;
 mod web;
