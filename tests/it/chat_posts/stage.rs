@@ -239,7 +239,6 @@ impl Stage {
             store,
             http,
             platforms: platforms.collect(),
-            started_at: clock.now(),
             clock: clock.clone(),
             entropy,
             settings: Settings {

@@ -356,7 +356,8 @@ impl World {
         self.settle().await;
         assert_eq!(self.store().outbox_length().await.unwrap(), 0, "{}", self.told());
         assert_eq!(self.store().next_target_due().await.unwrap(), None, "{}", self.told());
-        let open = self.raw("select kind || ' ' || subject || ' ' || what from incidents where closed_at is null").await;
+        let open =
+            self.raw("select kind || ' ' || subject || ' ' || what from incidents where closed_at is null").await;
         assert_eq!(open, Vec::<String>::new());
         let transcript = self.owner().transcript();
         self.person = None;
