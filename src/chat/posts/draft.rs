@@ -175,7 +175,7 @@ async fn take_file(
 /// Whether nothing more can be written beside `path`: surfaces tell a failed download, not whose fault it was.
 async fn disk_full(path: &std::path::Path) -> bool {
     let probe = path.with_extension("probe");
-    let result = tokio::fs::write(&probe, [0; 65_536]).await;
+    let result = tokio::fs::write(&probe, vec![0; 65_536]).await;
     let _ = tokio::fs::remove_file(&probe).await;
     result.is_err_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
 }
