@@ -45,8 +45,9 @@ impl Shown {
 
     fn discord(message: &discord::Message) -> Self {
         let labels = message.labels().into_iter().chain(message.choices()).map(str::to_owned).collect();
-        // Read as it looks, not as it is written.
-        Self { text: message.content().replace("**", ""), labels, at: At::Discord(message.id) }
+        // Read as it looks, not as Discord's Markdown is written.
+        let text = message.content().replace("**", "").replace('\\', "");
+        Self { text, labels, at: At::Discord(message.id) }
     }
 }
 
@@ -129,34 +130,44 @@ impl Person {
         }
     }
 
-    /// Waits for a message of the bot with all of these in it; the newest one counts.
-    pub async fn wait_all(&self, parts: &[&str]) -> Shown {
-        let fits = |text: &str| parts.iter().all(|part| text.contains(part));
-        match self {
-            Self::Telegram { telegram, user } => {
-                let newest = |state: &telegram::State| {
-                    let seen = |m: &&telegram::Message| m.by_bot && !m.deleted && fits(&m.text);
-                    state.messages(user.id()).rfind(seen).map(Shown::telegram)
-                };
-                telegram.wait_for(&format!("a message with {parts:?}"), newest).await
-            }
-            Self::Discord { discord, user, channel } => {
-                let newest = |state: &discord::State| {
-                    let seen = |m: &&discord::Message| {
-                        let mine = m.only_for.is_none_or(|only| only == user.id());
-                        m.by_bot && !m.deleted && !m.thinking() && mine && fits(&m.content().replace("**", ""))
-                    };
-                    state.messages(*channel).rfind(seen).map(Shown::discord)
-                };
-                discord.wait_for(&format!("a message with {parts:?}"), newest).await
-            }
-            Self::Console(terminal) => terminal.wait(fits, &format!("{parts:?}")).await,
-        }
-    }
-
     /// Waits for a message of the bot with these words in it; the newest one counts.
     pub async fn wait(&self, words: &str) -> Shown {
         self.wait_all(&[words]).await
+    }
+
+    /// Waits for a message of the bot with all of these in it; the newest one counts.
+    pub async fn wait_all(&self, parts: &[&str]) -> Shown {
+        let fits = |shown: &Shown| parts.iter().all(|part| shown.text.contains(part));
+        self.find(fits, &format!("a message with {parts:?}")).await
+    }
+
+    /// Waits for a message of the bot that has these words and this button; the newest one counts.
+    pub async fn wait_button(&self, words: &str, label: &str) -> Shown {
+        let fits = |shown: &Shown| shown.text.contains(words) && shown.labels.iter().any(|one| one == label);
+        self.find(fits, &format!("a message with {words:?} and [{label}]")).await
+    }
+
+    async fn find(&self, fits: impl Fn(&Shown) -> bool, what: &str) -> Shown {
+        match self {
+            Self::Telegram { telegram, user } => {
+                let newest = |state: &telegram::State| {
+                    let seen = state.messages(user.id()).rev().filter(|message| message.by_bot && !message.deleted);
+                    seen.map(Shown::telegram).find(&fits)
+                };
+                telegram.wait_for(what, newest).await
+            }
+            Self::Discord { discord, user, channel } => {
+                let newest = |state: &discord::State| {
+                    let seen = state.messages(*channel).rev().filter(|message| {
+                        let is_mine = message.only_for.is_none_or(|only| only == user.id());
+                        message.by_bot && !message.deleted && !message.thinking() && is_mine
+                    });
+                    seen.map(Shown::discord).find(&fits)
+                };
+                discord.wait_for(what, newest).await
+            }
+            Self::Console(terminal) => terminal.wait(&fits, what).await,
+        }
     }
 
     /// Presses a button, and waits until the press is answered.
@@ -175,6 +186,17 @@ impl Person {
                 terminal.types(&format!("#{card}.{number}")).await;
             }
             _ => panic!("this message is elsewhere"),
+        }
+    }
+
+    /// Chooses one of several: in a menu where there are menus, else by its button.
+    pub async fn choose(&self, shown: &Shown, label: &str) {
+        match (self, &shown.at) {
+            (Self::Discord { discord, user, channel }, At::Discord(message)) => {
+                let interaction = user.select(*channel, *message, &[label]);
+                discord.wait_answered(interaction).await;
+            }
+            _ => self.press(shown, label).await,
         }
     }
 
@@ -273,14 +295,16 @@ impl Terminal {
         self.input.send(line.to_owned()).await.expect("the console reads");
     }
 
-    async fn wait(&self, fits: impl Fn(&str) -> bool, what: &str) -> Shown {
+    async fn wait(&self, fits: &impl Fn(&Shown) -> bool, what: &str) -> Shown {
         let mut seen = self.seen.clone();
         let newest = |seen: &Seen| {
-            let fitting = seen.cards.iter().filter(|(_, (_, text))| fits(text));
-            fitting.max_by_key(|(_, (at, _))| *at).map(|(id, (_, text))| {
+            let mut cards: Vec<_> = seen.cards.iter().collect();
+            cards.sort_by_key(|(_, (at, _))| std::cmp::Reverse(*at));
+            let shown = cards.into_iter().map(|(id, (_, text))| {
                 let labels = numbers(text).into_iter().map(|(_, label)| label).collect();
                 Shown { text: text.clone(), labels, at: At::Console(*id) }
-            })
+            });
+            shown.into_iter().find(fits)
         };
         let search = async {
             loop {
