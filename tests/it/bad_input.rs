@@ -64,7 +64,9 @@ async fn a_text_over_every_limit_is_kept_and_each_limit_is_told() {
     let (chat, _) = stage.channel("Acme News").await;
     stage.says(&"x".repeat(5_000)).await;
     let card = stage.last();
-    for words in ["Mastodon: the text is 5,000 characters there, 500 fit.", "(Telegram): the text is 5,000", "4,096 fit"] {
+    for words in
+        ["Mastodon: the text is 5,000 characters there, 500 fit.", "(Telegram): the text is 5,000", "4,096 fit"]
+    {
         assert!(card.text.plain.contains(words), "{words}: {}", card.text.plain);
     }
     assert!(!labels(&card).contains(&"Post now"));
@@ -127,7 +129,7 @@ async fn hostile_names_are_plain_text_on_one_line() {
     let said = room.say(&ana, "/account \u{202e}<i>@here</i>\nx").await.text();
     assert!(!said.contains('\u{202e}') && said.lines().count() <= 2, "{said:?}");
     let said = room.say(&ana, "/\u{202e}acounts").await.text();
-    assert!(!said.contains('\u{202e}') && said.contains("/help"), "{said:?}");
+    assert!(!said.contains('\u{202e}') && said.contains("/acounts. Did you mean /accounts?"), "{said:?}");
 }
 
 #[tokio::test]
@@ -198,18 +200,22 @@ async fn servers_that_lie_are_told_apart_and_never_lead_inwards() {
     w.gateway.mount("shop.example", axum::Router::new().fallback(page));
     w.gateway.mount("garbage.example", axum::Router::new().fallback(|| async { "{\"title\": [[[\u{0}" }));
     w.gateway.mount("huge.example", axum::Router::new().fallback(|| async { "x".repeat(40_000_000) }));
-    for (host, to) in [("inner.example", "https://127.0.0.1/api/v2/instance"), ("meta.example", "http://169.254.169.254/"), ("local.example", "https://localhost/")] {
+    for (host, to) in [
+        ("inner.example", "https://127.0.0.1/api/v2/instance"),
+        ("meta.example", "http://169.254.169.254/"),
+        ("local.example", "https://localhost/"),
+    ] {
         w.gateway.mount(host, axum::Router::new().fallback(move || async move { Redirect::temporary(to) }));
     }
     for host in ["shop.example", "garbage.example", "huge.example", "inner.example", "meta.example", "local.example"] {
         let said = w.says(&format!("/connect mastodon {host}"), "Which server is it?").await.text;
-        println!("{host}: {said}");
+        let words =
+            if host == "huge.example" { "more than is sensible" } else { "That address is not a Mastodon server" };
+        assert!(said.contains(words), "{host}: {said}");
         assert!(!said.contains("script") && said.len() < 400, "{said}");
     }
     for private in ["127.0.0.1", "localhost", "169.254.169.254", "10.0.0.1", "[::1]"] {
-        let said = w.says(&format!("/connect mastodon {private}"), "").await.text;
-        println!("{private}: {said}");
-        assert!(!said.contains("agree"), "{said}");
+        w.says(&format!("/connect mastodon {private}"), &format!("\"{private}\" is not a server's name")).await;
     }
     let asked = w.gateway.calls();
     let inwards = |host: &str| matches!(host, "127.0.0.1" | "localhost" | "169.254.169.254" | "10.0.0.1");
@@ -230,7 +236,8 @@ async fn a_disk_that_takes_nothing_is_told_and_the_draft_stays() {
     stage.sends(Incoming { text: "With a picture".into(), files, ..Incoming::default() }).await;
     drop(kept);
     let card = stage.last();
-    let told = "✗ shop.png is not in it: This server could not keep the file. Whoever runs it finds the reason in the log";
+    let told =
+        "✗ shop.png is not in it: This server could not keep the file. Whoever runs it finds the reason in the log";
     assert!(card.text.plain.contains(told) && card.text.plain.contains("With a picture"), "{}", card.text.plain);
     assert!(!labels(&card).contains(&"Post now"), "it does not go out without the picture unasked");
     assert_eq!(log.lines("the media folder can't be written to"), 1);
@@ -292,9 +299,9 @@ async fn a_database_that_is_not_there_is_named_at_the_start() {
     let told = start(&[listen.clone(), key.clone(), nowhere, ("DATA_DIR", data.clone())]).await;
     assert!(told.contains("DATABASE_URL") && !told.contains("canary-password"), "{told}");
     let under = file.join("trypost.db").display().to_string();
-    let told = start(&[listen.clone(), ("DATABASE_URL", format!("sqlite://{under}")), ("DATA_DIR", data.clone())]).await;
-    assert!(told.contains("DATABASE_URL") || told.contains("a-file"), "{told}");
-    println!("{told}");
+    let told =
+        start(&[listen.clone(), ("DATABASE_URL", format!("sqlite://{under}")), ("DATA_DIR", data.clone())]).await;
+    assert!(told.contains("DATABASE_URL") && told.contains("a-file"), "{told}");
     let told = start(&[listen.clone(), ("DATA_DIR", file.join("data").display().to_string())]).await;
     assert!(told.contains("DATA_DIR") && told.contains("a-file"), "{told}");
     // A file that is no database.

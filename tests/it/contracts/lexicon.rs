@@ -87,7 +87,8 @@ fn lower(home: &str, schema: &Value) -> Value {
             let types = schema["accept"].as_array().into_iter().flatten().filter_map(Value::as_str);
             let types: Vec<String> = types.map(|one| one.replace('*', ".*")).collect();
             let types = if types.is_empty() { ".*".to_owned() } else { types.join("|") };
-            let link = closed(Map::from_iter([("$link".to_owned(), json!({ "type": "string" }))]), vec![json!("$link")]);
+            let link =
+                closed(Map::from_iter([("$link".to_owned(), json!({ "type": "string" }))]), vec![json!("$link")]);
             json!({
                 "type": "object",
                 "properties": {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::schema::{Check, Defs};
 use super::Operation;
+use super::schema::{Check, Defs};
 
 /// A schema whose objects take nothing that is not described; `open` ones are part of another, which is closed itself.
 fn lower(schema: &Value, open: bool) -> Value {
@@ -59,7 +59,8 @@ pub fn operations(document: &Value, prefix: &str) -> Vec<Operation> {
             let in_query = both.filter(|parameter| parameter["in"] == "query");
             let (mut known, mut required) = (Map::new(), Vec::new());
             for parameter in in_query {
-                known.insert(parameter["name"].as_str().expect("a name").to_owned(), lower(&parameter["schema"], false));
+                known
+                    .insert(parameter["name"].as_str().expect("a name").to_owned(), lower(&parameter["schema"], false));
                 if parameter["required"] == true {
                     required.push(parameter["name"].clone());
                 }

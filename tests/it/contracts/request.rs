@@ -78,9 +78,7 @@ impl Body {
     pub fn value(&self) -> Option<Value> {
         match self.kind.as_str() {
             "application/json" => serde_json::from_slice(&self.bytes).ok(),
-            "application/x-www-form-urlencoded" => {
-                Some(object(url::form_urlencoded::parse(&self.bytes).into_owned()))
-            }
+            "application/x-www-form-urlencoded" => Some(object(url::form_urlencoded::parse(&self.bytes).into_owned())),
             "multipart/form-data" => self.parts(),
             _ => Some(Value::Null),
         }

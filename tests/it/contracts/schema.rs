@@ -42,7 +42,9 @@ impl Check {
                 .with_draft(Draft::Draft202012)
                 .should_validate_formats(true)
                 .with_keyword("x-maxBytes", |_, limit, _| Ok(boxed(limit, "bytes", str::len)))
-                .with_keyword("x-maxGraphemes", |_, limit, _| Ok(boxed(limit, "graphemes", |text| text.graphemes(true).count())))
+                .with_keyword("x-maxGraphemes", |_, limit, _| {
+                    Ok(boxed(limit, "graphemes", |text| text.graphemes(true).count()))
+                })
                 .build(&whole)
                 .unwrap_or_else(|error| panic!("a vendor's schema is none: {error}\n{whole}"));
             (whole, validator)

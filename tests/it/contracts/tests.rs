@@ -163,7 +163,8 @@ fn a_wrong_request_to_bluesky_is_seen() {
         whole.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         record(whole)
     };
-    let facet = |feature: Value| json!({ "facets": [{ "index": { "byteStart": 0, "byteEnd": 5 }, "features": [feature] }] });
+    let facet =
+        |feature: Value| json!({ "facets": [{ "index": { "byteStart": 0, "byteEnd": 5 }, "features": [feature] }] });
     let link = json!({ "$type": "app.bsky.richtext.facet#link", "uri": "https://acme.example/" });
     bites(
         &post(facet(link)),
@@ -174,9 +175,15 @@ fn a_wrong_request_to_bluesky_is_seen() {
             (post(json!({ "lang": ["en"] })), "not valid"),
             (post(facet(json!({ "$type": "app.bsky.richtext.facet#link" }))), "not valid"),
             (post(json!({ "embed": { "$type": "app.bsky.embed.images", "images": [{ "alt": "" }] } })), "not valid"),
-            (posted("bsky.social", "/xrpc/com.atproto.server.createSession", &json!({ "identifier": "a" })), "password"),
+            (
+                posted("bsky.social", "/xrpc/com.atproto.server.createSession", &json!({ "identifier": "a" })),
+                "password",
+            ),
             (call(Method::GET, "bsky.social", "/xrpc/com.atproto.repo.getRecord?repo=a.b", "", ""), "rkey"),
-            (posted("video.bsky.app", "/xrpc/app.bsky.video.uploadVideo?did=a&name=b", &json!({})), "a body of the type"),
+            (
+                posted("video.bsky.app", "/xrpc/app.bsky.video.uploadVideo?did=a&name=b", &json!({})),
+                "a body of the type",
+            ),
         ],
     );
 }
@@ -206,7 +213,8 @@ fn a_wrong_request_to_telegram_is_seen() {
 #[test]
 fn a_wrong_request_to_discord_is_seen() {
     let message = |body: Value| posted("discord.com", "/api/v10/channels/1/messages", &body);
-    let button = |button: Value| message(json!({ "content": "Hello", "components": [{ "type": 1, "components": [button] }] }));
+    let button =
+        |button: Value| message(json!({ "content": "Hello", "components": [{ "type": 1, "components": [button] }] }));
     bites(
         &button(json!({ "type": 2, "style": 1, "label": "Go", "custom_id": "token" })),
         &[
@@ -218,7 +226,13 @@ fn a_wrong_request_to_discord_is_seen() {
             (posted("discord.com", "/api/v10/channels/1/message", &json!({})), "no such operation"),
             (call(Method::GET, "discord.com", "/api/v10/channels/1/messages?limit=500", "", ""), "500"),
             (
-                call(Method::POST, "discord.com", "/api/oauth2/token", "application/x-www-form-urlencoded", "grant_type=authorization_code&code=1"),
+                call(
+                    Method::POST,
+                    "discord.com",
+                    "/api/oauth2/token",
+                    "application/x-www-form-urlencoded",
+                    "grant_type=authorization_code&code=1",
+                ),
                 "redirect_uri",
             ),
         ],
