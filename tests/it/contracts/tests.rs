@@ -79,9 +79,11 @@ async fn the_daemon_asks_only_what_the_vendors_describe() {
     let field = form.fields[0]["custom_id"].as_str().unwrap().to_owned();
     ana.submit_form(&[(&field, "Changed in a form")]);
     let card = discord.wait_message(general, |message| message.body.content.contains("Changed in a form")).await;
-    ana.select(general, card.id, &["Acme News (Telegram)"]);
-    let one = |message: &emulators::discord::Message| message.body.content.contains("Changed in a form");
-    let card = discord.wait_message(general, |message| one(message) && !message.edits.is_empty()).await;
+    ana.select(general, card.id, &["@acme_news on Telegram"]);
+    let one = |message: &emulators::discord::Message| {
+        message.body.content.contains("Changed in a form") && !message.body.content.contains("Mastodon:")
+    };
+    let card = discord.wait_message(general, one).await;
     ana.press(general, card.id, "Post now");
     discord.wait_message(general, |message| message.body.content.contains("Post 4: published on 1 account")).await;
     ana.command(general, "accounts", &[]);
