@@ -85,7 +85,7 @@ async fn the_daemon_asks_only_what_the_vendors_describe() {
     };
     let card = discord.wait_message(general, one).await;
     ana.press(general, card.id, "Post now");
-    discord.wait_message(general, |message| message.body.content.contains("Post 4: published on 1 account")).await;
+    discord.wait_message(general, |message| message.body.content.contains("published on 1 account")).await;
     ana.command(general, "accounts", &[]);
     discord.wait_message(general, |message| message.body.content.contains("4 accounts")).await;
     assert!(!ana.autocomplete(general, "account", ("account", "ac")).await.is_empty());
@@ -94,7 +94,7 @@ async fn the_daemon_asks_only_what_the_vendors_describe() {
     discord.wait_message(general, |message| message.body.content.contains("Draft 5")).await;
     ana.dm("And this, with a picture", vec![File::new("a.png", "image/png", fixtures::png(40, 40))]);
     let direct = discord.direct(ana);
-    let card = discord.wait_message(direct, |message| message.body.content.contains("Draft 6 · 1 photo")).await;
+    let card = discord.wait_message(direct, |message| message.body.content.contains("Draft 6")).await;
     ana.press(direct, card.id, "Discard");
     discord.wait_message(direct, |message| message.body.content.contains("Throw draft 6 away")).await;
 
