@@ -239,10 +239,17 @@ impl App {
             // A port of 0 is chosen by the system, and only known now.
             let _ = app_url.set_port(Some(address.port()));
         }
+        let mut platforms = platforms(config, budget.clone());
+        for offered in &mut platforms {
+            // The same port as above; an address that was given has its own.
+            if offered.redirect_uri.port() == Some(0) {
+                let _ = offered.redirect_uri.set_port(Some(address.port()));
+            }
+        }
         let flows = Arc::new(Flows {
             store,
             http,
-            platforms: platforms(config, budget.clone()),
+            platforms,
             clock: parts.clock.clone(),
             entropy: parts.entropy.clone(),
             settings: Settings {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bots::{CommandSpec, Failure, Handler, Surface};
+use bots::{CommandSpec, Failure, Handler, Surface, SurfaceKind};
 
 use crate::flows::Flows;
 use crate::lifecycle::Lifecycle;
@@ -90,6 +90,11 @@ async fn bring(
         tracing::warn!(error = %error, "a lease could not be given back");
     }
     match ended {
+        // Only the console ends by itself: whoever leaves the daemon's own terminal ends the daemon.
+        Ok(()) if surface.kind() == SurfaceKind::Console => {
+            lifecycle.stop();
+            beat
+        }
         Ok(()) => beat,
         Err(failure) => {
             tracing::error!(surface = kind, failure = %failure, "the surface is down");
