@@ -72,6 +72,16 @@ pub enum StartError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// The database's file, or what lies beside it.
+    #[error(
+        "{path} can't be used: {error}. The database lies where DATABASE_URL says, or without it in DATA_DIR; trypost's user must be able to write there."
+    )]
+    DatabaseFile {
+        /// Which.
+        path: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
     /// Two daemons on one file.
     #[error(
         "another trypost runs on {0}. Stop it first; several daemons share work only on PostgreSQL (DATABASE_URL)."
@@ -171,7 +181,8 @@ fn key_file(path: &Path, entropy: &dyn Entropy, notes: &mut Vec<String>) -> Resu
 fn lock(config: &Config) -> Result<Option<File>, StartError> {
     let Database::Sqlite(path) = &config.database else { return Ok(None) };
     let lock = path.with_extension("lock");
-    let file = File::create(&lock).map_err(|error| StartError::File { path: lock.display().to_string(), error })?;
+    let file =
+        File::create(&lock).map_err(|error| StartError::DatabaseFile { path: lock.display().to_string(), error })?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(_) => Err(StartError::Locked(path.display().to_string())),

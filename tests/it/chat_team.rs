@@ -7,7 +7,7 @@ use trypost::domain::Fault;
 use trypost::domain::post::RichText;
 use trypost::flows::Actor;
 
-mod room;
+pub mod room;
 
 use room::{Room, Who, code, labels, token};
 

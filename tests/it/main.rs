@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test's helpers may fail loudly, as its functions may")]
 
 mod architecture;
+mod bad_input;
 mod chat_connect;
 mod chat_posts;
 mod chat_team;

@@ -507,10 +507,12 @@ pub fn not_fetched(failure: &Failure, surface: &str, ours: u64, full: bool) -> S
             .to_owned();
     }
     match failure {
-        Failure::TooLarge { limit } if *limit < ours => format!(
-            "It is too large: {surface} lets bots fetch at most {}. Send a smaller one.",
-            numbers::megabytes(*limit)
-        ),
+        Failure::TooLarge { limit } if *limit < ours => {
+            // Told rounded down, as the vendors do ("20 MB" for 20 MiB): what fits by our words must fit.
+            let whole = if *limit < 1_000_000 { *limit } else { limit - limit % 1_000_000 };
+            let most = numbers::megabytes(whole);
+            format!("It is too large: {surface} lets bots fetch at most {most}. Send a smaller one.")
+        }
         Failure::TooLarge { limit } => {
             format!("It is too large: this server takes at most {}. Send a smaller one.", numbers::megabytes(*limit))
         }

@@ -6,7 +6,7 @@ use bots::{Entity, EntityKind, Failure, Incoming, SurfaceKind, Text};
 use emulators::{Fault as Broken, FaultKind, fixtures};
 use trypost::domain::workspace::Role;
 
-mod stage;
+pub mod stage;
 
 use stage::{HOST, Stage, labels};
 

@@ -2,6 +2,7 @@
 //! request is recorded once. It says what people do and checks only that it worked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use emulators::Gateway;
 use emulators::bluesky::Bluesky;
@@ -11,12 +12,30 @@ use emulators::mastodon::{self, Mastodon};
 use emulators::telegram::{self, ButtonKind, Draft, Message, Standing, Telegram};
 use trypost::app::{App, Parts};
 use trypost::config::Config;
+use trypost::domain::{Clock, Timestamp};
 
 pub const INSTANCE: &str = "mastodon.example";
 const HANDLE: &str = "alice.bsky.social";
 const PUBLIC: &str = "https://trypost.example";
 const BOT_TOKEN: &str = "700000001:AAExampleExampleExampleExampleExample";
 const DISCORD_TOKEN: &str = "NzAw.Gexample.a-discord-bot-token";
+
+/// Time that runs fast: nobody waits here for a video to be processed.
+struct Fast(tokio::time::Instant, Timestamp);
+
+const SPEED: u32 = 30;
+
+#[async_trait::async_trait]
+impl Clock for Fast {
+    fn now(&self) -> Timestamp {
+        self.1 + self.0.elapsed() * SPEED
+    }
+
+    async fn sleep_until(&self, until: Timestamp) {
+        let left = Duration::try_from(until.duration_since(self.now())).unwrap_or_default();
+        tokio::time::sleep(left / SPEED).await;
+    }
+}
 
 /// Everything that is there, with the daemon's owner Alice.
 pub struct Daemon {
@@ -39,7 +58,9 @@ pub struct Daemon {
 impl Daemon {
     /// Starts all of it; Alice owns the daemon and has said so on Telegram.
     pub async fn start() -> Self {
-        let gateway = Gateway::start(Arc::new(|| trypost::domain::Timestamp::now().as_millisecond())).await.unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(Fast(tokio::time::Instant::now(), Timestamp::now()));
+        let shared = clock.clone();
+        let gateway = Gateway::start(Arc::new(move || shared.now().as_millisecond())).await.unwrap();
         let mastodon = Mastodon::new(&gateway, INSTANCE, mastodon::Options::default());
         mastodon.add_user("alice");
         let bluesky = Bluesky::new(&gateway);
@@ -74,7 +95,7 @@ impl Daemon {
         ];
         let find = |name: &str| settings.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         let config = Config::load(&find).expect("the settings");
-        let app = App::start(&config, Parts::default()).await.expect("the daemon");
+        let app = App::start(&config, Parts { clock, ..Parts::default() }).await.expect("the daemon");
         let browser = Browser::new(&gateway.url()).unwrap();
         browser.route(PUBLIC, &format!("http://{}", app.address));
         let code = app.owner_code.clone().expect("a code");

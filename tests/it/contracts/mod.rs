@@ -2,7 +2,7 @@
 //! descriptions are data outside of the project (`TRYPOST_CONTRACTS`, or `../shared/contracts` beside the repository): a
 //! loader lowers the operations in them to method, path and JSON Schema. It knows vendors' formats and no connector.
 
-mod daemon;
+pub mod daemon;
 mod lexicon;
 mod openapi;
 mod request;

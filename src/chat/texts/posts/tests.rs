@@ -247,6 +247,7 @@ fn files_that_were_not_fetched_say_what_to_do() {
     let busy = || Failure::Retry { after: 5, why: "x".into() };
     for (failure, full, words) in [
         (large(20_000_000), false, "Telegram lets bots fetch at most 20 MB. Send a smaller one."),
+        (large(20 * 1024 * 1024), false, "Telegram lets bots fetch at most 20 MB. Send a smaller one."),
         (large(100_000_000), false, "this server takes at most 100 MB"),
         (busy(), false, "Send it again in a moment."),
         (busy(), true, "disk is full"),
