@@ -503,6 +503,7 @@ impl Stage {
     /// The end of a script: no request that no correct client makes, nothing left in the scratch folder.
     pub async fn end(self) {
         assert_eq!(self.gateway.take_violations(), Vec::<String>::new());
+        crate::contracts::hold(&self.gateway);
         let left: Vec<_> = std::fs::read_dir(self.data.path().join("scratch")).unwrap().collect();
         assert!(left.is_empty(), "{left:?}");
         self.lifecycle.stop();
