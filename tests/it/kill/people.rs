@@ -264,7 +264,7 @@ impl Town {
             if card.button("It is there").is_some() {
                 seen.asked = true;
                 // Only where the platform gives no way to know.
-                let others = card.text.lines().filter(|line| line.starts_with('?') && !line.contains("(Telegram)"));
+                let others = card.text.lines().filter(|line| line.starts_with('?') && !line.contains("Telegram"));
                 seen.asked_of_others += others.count();
                 let word = if self.posts(word)[2] > 0 { "It is there" } else { "Send again" };
                 self.ana.press(chat, card.id, word);
