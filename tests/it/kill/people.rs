@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use emulators::bluesky::Bluesky;
-use emulators::browser::{Browser, Consent};
+use emulators::browser::{Browser, Person};
+use emulators::discord::{Discord, Options as Application};
 use emulators::mastodon::{Mastodon, Options};
 use emulators::telegram::{Attachment, ButtonKind, Draft, HOST as TELEGRAM, Message, Standing, Telegram, User};
 use emulators::{Call, Gateway, fixtures};
@@ -15,6 +16,9 @@ use emulators::{Call, Gateway, fixtures};
 const PUBLIC: &str = "https://trypost.example";
 const SERVER: &str = "m.example";
 const TOKEN: &str = "700000001:AAExampleExampleExampleExampleExample";
+const APPLICATION: u64 = 700_000_000_000_000_001;
+const DISCORD_TOKEN: &str = "NzAwMDAwMDAwMDAwMDAwMDAx.Gexample.a-discord-bot-token-for-the-kills";
+const CLIENT_SECRET: &str = "a-discord-client-secret";
 const HANDLE: &str = "ana.bsky.social";
 /// How long she looks at a chat in which nothing happens before she asks again.
 const QUIET: Duration = Duration::from_secs(12);
@@ -31,6 +35,8 @@ pub struct Town {
     mastodon: Mastodon,
     bluesky: Bluesky,
     password: String,
+    discord: Discord,
+    general: u64,
     browser: Browser,
     channel: i64,
     port: u16,
@@ -41,8 +47,10 @@ pub struct Town {
 pub struct Connecting {
     /// How often the account is in the list.
     pub accounts: usize,
-    /// How often she had to begin again.
-    pub repeats: usize,
+    /// How often she began again with a button that the chat offered.
+    pub offered: usize,
+    /// How often nothing happened, and she asked again.
+    pub silent: usize,
 }
 
 /// What became of publishing.
@@ -50,6 +58,8 @@ pub struct Connecting {
 pub struct Publishing {
     /// Whether she was asked if it is there.
     pub asked: bool,
+    /// How often she was asked of a platform that can be asked itself.
+    pub asked_of_others: usize,
     /// Whether it came out on all accounts in the end.
     pub is_published: bool,
     /// How often she had to press again.
@@ -72,12 +82,22 @@ impl Town {
         let bluesky = Bluesky::new(&gateway);
         bluesky.add_account(HANDLE);
         let password = bluesky.add_app_password(HANDLE, "trypost").unwrap();
+        let application = Application {
+            application_id: APPLICATION,
+            client_secret: CLIENT_SECRET.to_owned(),
+            bot_token: DISCORD_TOKEN.to_owned(),
+            name: "Kill".to_owned(),
+            redirect_uris: vec![format!("{PUBLIC}/accounts/discord/callback")],
+        };
+        let discord = Discord::new(&gateway, application);
+        let owner = discord.add_user("Ana");
+        let general = discord.general(discord.add_guild("Acme", &owner));
         // Every daemon of a test listens at the same place: links lead to whoever is up.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let browser = Browser::new(&gateway.url()).unwrap();
         browser.route(PUBLIC, &format!("http://127.0.0.1:{port}"));
-        Self { gateway, telegram, ana, mastodon, bluesky, password, browser, channel, port }
+        Self { gateway, telegram, ana, mastodon, bluesky, password, discord, general, browser, channel, port }
     }
 
     pub fn settings(&self, folder: &Path) -> Vec<(&'static str, String)> {
@@ -88,6 +108,9 @@ impl Town {
             ("APP_URL", PUBLIC.to_owned()),
             ("TELEGRAM_BOT_TOKEN", TOKEN.to_owned()),
             ("TELEGRAM_BOT_USERNAME", "kill_bot".to_owned()),
+            ("DISCORD_CLIENT_ID", APPLICATION.to_string()),
+            ("DISCORD_CLIENT_SECRET", CLIENT_SECRET.to_owned()),
+            ("DISCORD_BOT_TOKEN", DISCORD_TOKEN.to_owned()),
         ]
     }
 
@@ -96,6 +119,11 @@ impl Town {
         let channel = self.channel.to_string();
         move |call| match call.host.as_str() {
             TELEGRAM => String::from_utf8_lossy(&call.body).contains(&channel) && !call.path.contains("Commands"),
+            // Ana chats on Telegram: of Discord's chatting there is only what every start does.
+            "discord.com" => {
+                call.path.ends_with("/oauth2/token")
+                    || ["/guilds/", "/channels/"].iter().any(|part| call.path.contains(part))
+            }
             SERVER => !call.path.starts_with("/oauth/authorize"),
             _ => true,
         }
@@ -130,11 +158,11 @@ impl Town {
         let asks = if platform == "mastodon" { format!("/connect {SERVER}") } else { format!("/connect {platform}") };
         let (chat, since) = (self.chat(), self.newest());
         let mut known = BTreeSet::new();
-        let mut repeats = 0;
+        let (mut offered, mut silent) = (0, 0);
         self.ana.says(chat, &asks);
         for _ in 0..TURNS {
             let Some(card) = self.sees(since, &known, QUIET).await else {
-                repeats += 1;
+                silent += 1;
                 known.clear();
                 self.ana.says(chat, &asks);
                 continue;
@@ -150,7 +178,7 @@ impl Town {
             if let Some(label) =
                 ["Try again", "New link", "Start again"].into_iter().find(|label| card.button(label).is_some())
             {
-                repeats += 1;
+                offered += 1;
                 self.ana.press(chat, card.id, label);
                 continue;
             }
@@ -164,9 +192,10 @@ impl Town {
         let name = match platform {
             "mastodon" => "ana@m.example",
             "bluesky" => HANDLE,
+            "discord" => "Acme",
             _ => "Acme News",
         };
-        Connecting { accounts: list.matches(name).count(), repeats }
+        Connecting { accounts: list.matches(name).count(), offered, silent }
     }
 
     /// Opens what the card offers. A page that does not come is closed again.
@@ -182,7 +211,11 @@ impl Town {
                     let _ = self.browser.submit(&page, "Continue", &fields).await;
                 }
             } else if button.label.starts_with("Connect ") {
-                let _ = self.browser.consent(url, Consent::Approve { as_user: "ana".into() }).await;
+                let person = match button.label.contains("Discord") {
+                    true => Person::named("Ana").picking("guild", "Acme"),
+                    false => Person::named("ana"),
+                };
+                let _ = self.browser.consent_as(url, "approve", &person).await;
             }
         }
     }
@@ -200,6 +233,15 @@ impl Town {
     pub async fn drafts(&self, word: &str) {
         let photo = Attachment::photo(fixtures::jpeg(320, 200));
         self.ana.sends(self.chat(), Draft::media([photo]).caption(word));
+        let asks = |card: &Message| card.labels().iter().any(|label| label.starts_with("Where in Acme"));
+        let Some(card) = self.card(word, LONG, asks).await else {
+            panic!("no draft of {word}: {}", self.telegram.transcript())
+        };
+        let where_to = card.labels().into_iter().find(|label| label.starts_with("Where in Acme")).unwrap_or_default();
+        self.ana.press(self.chat(), card.id, where_to);
+        let places = self.card("Where in", LONG, |places| places.button("#general").is_some()).await;
+        let Some(places) = places else { panic!("no places: {}", self.telegram.transcript()) };
+        self.ana.press(self.chat(), places.id, "#general");
         let card = self.card(word, LONG, |card| card.button("Post now").is_some()).await;
         assert!(card.is_some(), "no draft of {word}: {}", self.telegram.transcript());
     }
@@ -207,12 +249,12 @@ impl Town {
     /// Publishes that draft on all accounts and answers what she is asked, after looking.
     pub async fn publishes(&self, word: &str) -> Publishing {
         let chat = self.chat();
-        let mut seen = Publishing { asked: false, is_published: false, repeats: 0 };
+        let mut seen = Publishing { asked: false, asked_of_others: 0, is_published: false, repeats: 0 };
         for _ in 0..4 {
             let Some(draft) = self.card(word, LONG, |card| card.button("Post now").is_some()).await else { break };
             self.ana.press(chat, draft.id, "Post now");
             let told = |card: &Message| {
-                card.text.contains("published on 3 accounts")
+                card.text.contains("published on 4 accounts")
                     || (card.button("It is there").is_some() && !card.text.contains('◐'))
             };
             let Some(card) = self.card(word, LONG, told).await else {
@@ -221,18 +263,21 @@ impl Town {
             };
             if card.button("It is there").is_some() {
                 seen.asked = true;
+                // Only where the platform gives no way to know.
+                let others = card.text.lines().filter(|line| line.starts_with('?') && !line.contains("Telegram"));
+                seen.asked_of_others += others.count();
                 let word = if self.posts(word)[2] > 0 { "It is there" } else { "Send again" };
                 self.ana.press(chat, card.id, word);
             }
-            let out = self.card(word, LONG, |card| card.text.contains("published on 3 accounts")).await;
+            let out = self.card(word, LONG, |card| card.text.contains("published on 4 accounts")).await;
             seen.is_published = out.is_some();
             break;
         }
         seen
     }
 
-    /// How often the post with this word is out, with its picture, on Mastodon, Bluesky and Telegram.
-    pub fn posts(&self, word: &str) -> [usize; 3] {
+    /// How often the post with this word is out, with its picture, on Mastodon, Bluesky, Telegram and Discord.
+    pub fn posts(&self, word: &str) -> [usize; 4] {
         let mastodon = self.mastodon.statuses();
         let mastodon = mastodon.iter().filter(|status| status.text.contains(word) && status.media.len() == 1).count();
         let bluesky = self.bluesky.posts(HANDLE);
@@ -242,7 +287,10 @@ impl Town {
         });
         let telegram = self.telegram.messages(self.channel);
         let telegram = telegram.iter().filter(|message| message.text.contains(word) && message.media.is_some()).count();
-        [mastodon, bluesky.count(), telegram]
+        let discord = self.discord.messages(self.general);
+        let discord =
+            discord.iter().filter(|message| message.content().contains(word) && message.body.attachments.len() == 1);
+        [mastodon, bluesky.count(), telegram, discord.count()]
     }
 }
 

@@ -11,6 +11,7 @@ on_both!(
     a_claim_is_a_lease,
     a_send_is_journalled_before_and_after,
     a_post_in_pieces_counts_each,
+    who_takes_over_a_file_waits_only_for_what_left,
     a_persons_word_decides_what_nobody_knows,
     work_is_put_off_and_woken
 );
@@ -95,6 +96,22 @@ async fn a_send_is_journalled_before_and_after(bed: &Bed) {
     assert!(store.forget_target(&again.target.id).await.unwrap());
     assert!(!store.forget_target(&again.target.id).await.unwrap());
     assert_eq!(store.post(&post).await.unwrap().unwrap().status, PostStatus::PartiallyPublished);
+}
+
+async fn who_takes_over_a_file_waits_only_for_what_left(bed: &Bed) {
+    let store = &bed.store;
+    under_way(bed).await;
+    let claimed = claim(bed, "dead").await;
+    assert!(store.journal_sending(&claimed[0], &json!({}), "key").await.unwrap());
+    assert!(store.take_lease("surface/telegram", "dead", bed.at(30)).await.unwrap());
+    store.take_over().await.unwrap();
+    assert!(store.take_lease("surface/telegram", "new", bed.at(30)).await.unwrap());
+    let again = claim(bed, "new").await;
+    assert_eq!(again.len(), claimed.len() - 1, "the vendor may still be at what was being sent");
+    assert!(again.iter().all(|one| one.target.id != claimed[0].target.id));
+    assert!(!store.journal_step(&claimed[1], &json!({}), None).await.unwrap(), "the dead one holds nothing");
+    bed.pass(31);
+    assert!(claim(bed, "later").await.iter().any(|one| one.target.id == claimed[0].target.id));
 }
 
 async fn a_post_in_pieces_counts_each(bed: &Bed) {
