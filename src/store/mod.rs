@@ -104,33 +104,36 @@ macro_rules! on_tx {
     };
 }
 
+// A query's future is kilobytes, twice (an engine each), and ends up in the stack frames of all who wait for it: the
+// chat's deepest answers overflowed a thread's 2 MB. So it is boxed here.
+
 /// `exec!(db store; SQL, binds…)` or `exec!(tx tx; SQL, binds…)`: rows affected.
 macro_rules! exec {
     (db $store:expr; $sql:expr $(, $bind:expr)* $(,)?) => {
-        on_db!($store, c => sqlx::query($sql)$(.bind($bind))*.execute(c).await.map(|done| done.rows_affected()))
+        on_db!($store, c => Box::pin(sqlx::query($sql)$(.bind($bind))*.execute(c)).await.map(|done| done.rows_affected()))
     };
     (tx $tx:expr; $sql:expr $(, $bind:expr)* $(,)?) => {
-        on_tx!($tx, c => sqlx::query($sql)$(.bind($bind))*.execute(c).await.map(|done| done.rows_affected()))
+        on_tx!($tx, c => Box::pin(sqlx::query($sql)$(.bind($bind))*.execute(c)).await.map(|done| done.rows_affected()))
     };
 }
 
 /// `one!(db store; Row; SQL, binds…)`: the row, if there is one.
 macro_rules! one {
     (db $store:expr; $row:ty; $sql:expr $(, $bind:expr)* $(,)?) => {
-        on_db!($store, c => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_optional(c).await)
+        on_db!($store, c => Box::pin(sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_optional(c)).await)
     };
     (tx $tx:expr; $row:ty; $sql:expr $(, $bind:expr)* $(,)?) => {
-        on_tx!($tx, c => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_optional(c).await)
+        on_tx!($tx, c => Box::pin(sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_optional(c)).await)
     };
 }
 
 /// `all!(db store; Row; SQL, binds…)`: every row.
 macro_rules! all {
     (db $store:expr; $row:ty; $sql:expr $(, $bind:expr)* $(,)?) => {
-        on_db!($store, c => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_all(c).await)
+        on_db!($store, c => Box::pin(sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_all(c)).await)
     };
     (tx $tx:expr; $row:ty; $sql:expr $(, $bind:expr)* $(,)?) => {
-        on_tx!($tx, c => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_all(c).await)
+        on_tx!($tx, c => Box::pin(sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_all(c)).await)
     };
 }
 

@@ -247,6 +247,7 @@ impl Store {
     /// A message is tried again then.
     pub async fn redeliver(&self, id: &OutboxId, due_at: Timestamp) -> Result<()> {
         exec!(db self; "update outbox set holder = null, held_until = null, tries = tries + 1, due_at = $1 where id = $2", millis(due_at), id.clone())?;
+        self.committed("redeliver").await;
         Ok(())
     }
 

@@ -11,6 +11,8 @@ mod contracts;
 mod kill;
 mod peers;
 mod readme;
+mod scripts;
 mod store;
 mod support;
 mod web;
+mod world;

@@ -267,14 +267,14 @@ pub fn done_and_gone(platform: &str) -> String {
 pub fn lasts(descriptor: &Descriptor, until: Option<&str>) -> String {
     match (descriptor.renewal, until) {
         (Renewal::Rotating { .. }, Some(until)) => format!(
-            "I renew it by myself until {until}; then {} asks you again, and I tell you in time.",
+            "I renew it whenever I use it. Unused until {until}, it ends, and {} asks you again.",
             descriptor.name
         ),
-        (Renewal::Rotating { .. }, None) => "I renew it by myself.".to_owned(),
+        (Renewal::Rotating { .. }, None) => "I renew it whenever I use it.".to_owned(),
         (Renewal::Never, _) if descriptor.bot.is_some() => {
             format!("It lasts for as long as I am in that {}; I notice at once when I am removed.", descriptor.noun)
         }
-        (Renewal::Never, _) => "It does not end by itself, and I check it every day.".to_owned(),
+        (Renewal::Never, _) => "It does not end by itself.".to_owned(),
     }
 }
 

@@ -27,13 +27,15 @@ async fn the_daemon_asks_only_what_the_vendors_describe() {
     w.told("file 1 of 2").await;
     w.says("A market stall", "file 2 of 2").await;
     w.says("A basket of apples", "Draft 2").await;
-    for (choice, typed) in [("unlisted", ""), ("Content warning", "food"), ("Language", "de"), ("Silent", "")] {
-        w.presses("More").await;
+    w.presses("More").await;
+    for (choice, typed) in [("unlisted", ""), ("Content warning", "food"), ("Language", "de"), ("☐ Silent", "")] {
         w.presses(choice).await;
         if !typed.is_empty() {
             w.says(typed, "Draft 2").await;
+            w.presses("More").await;
         }
     }
+    w.presses("Back").await;
     w.presses("Preview").await;
     w.told("Preview of draft 2").await;
     w.presses("Back").await;
@@ -73,7 +75,6 @@ async fn the_daemon_asks_only_what_the_vendors_describe() {
     ana.command(general, "start", &[("code", json!(code.trim_end_matches(['.', ','])))]);
     discord.wait_ephemeral(ana, |message| !message.body.content.is_empty()).await;
     ana.command(general, "post", &[]);
-    discord.wait_form(ana).await;
     let form = discord.wait_form(ana).await;
     let field = form.fields[0]["custom_id"].as_str().unwrap().to_owned();
     ana.submit_form(&[(&field, "From a form")]);

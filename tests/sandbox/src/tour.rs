@@ -64,32 +64,28 @@ async fn script(tour: &mut Tour, scene: &Scene) -> Result<(), String> {
     tour.types(&format!("/connect mastodon {INSTANCE}")).await?;
     tour.sees(&["Connect Mastodon"]).await?;
     tour.opens("Connect Mastodon").await?;
-    tour.sees(&["Alice agreed at", INSTANCE]).await?;
-    tour.sees(&["Connect Alice"]).await?;
+    tour.sees_all(&[&["Alice agreed at", INSTANCE], &["Connect Alice"]]).await?;
     tour.presses("Connect").await?;
     tour.sees(&["● Alice", "is connected"]).await?;
 
     tour.types("/connect bluesky").await?;
     tour.sees(&["Open the form"]).await?;
     tour.opens("Open the form").await?;
-    tour.sees(&["Alice filled in the form"]).await?;
-    tour.sees(&["Bluesky to", "?"]).await?;
+    tour.sees_all(&[&["Alice filled in the form"], &["Bluesky to", "?"]]).await?;
     tour.presses("Connect").await?;
     tour.sees(&["●", "(Bluesky) is connected"]).await?;
 
     tour.types("/connect telegram").await?;
     tour.sees(&["Add me to a channel"]).await?;
     tour.opens("Add me to a channel").await?;
-    tour.sees(&["Alice agreed at t.me"]).await?;
-    tour.sees(&["Connect Acme News"]).await?;
+    tour.sees_all(&[&["Alice agreed at t.me"], &["Connect Acme News"]]).await?;
     tour.presses("Connect").await?;
     tour.sees(&["● Acme News", "is connected"]).await?;
 
     tour.types("/connect discord").await?;
     tour.sees(&["Connect Discord"]).await?;
     tour.opens("Connect Discord").await?;
-    tour.sees(&["Alice agreed at discord.com"]).await?;
-    tour.sees(&["Connect Acme (", "on Discord"]).await?;
+    tour.sees_all(&[&["Alice agreed at discord.com"], &["Connect Acme (", "on Discord"]]).await?;
     tour.presses("Connect").await?;
     tour.sees(&["● Acme (Discord)", "is connected"]).await?;
 
@@ -129,8 +125,7 @@ async fn script(tour: &mut Tour, scene: &Scene) -> Result<(), String> {
     tour.presses_on_card("Reconnect").await?;
     tour.sees(&["To bring Alice", "Reconnect Mastodon"]).await?;
     tour.opens("Reconnect Mastodon").await?;
-    tour.sees(&["Alice agreed at", INSTANCE]).await?;
-    tour.sees(&["Connect Alice"]).await?;
+    tour.sees_all(&[&["Alice agreed at", INSTANCE], &["Connect Alice"]]).await?;
     tour.presses("Connect").await?;
     tour.sees_all(&[&["● Back since"], &["● Alice", "is connected"]]).await?;
     tour.presses_on_card("Retry").await?;
