@@ -19,7 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(2);
 /// How long it rests before its memory is read.
 const REST: Duration = Duration::from_secs(5);
-const MIB: f64 = 1024.0 * 1024.0;
 
 /// Measures this binary.
 ///
@@ -55,7 +54,7 @@ pub async fn measure(daemon: PathBuf) -> Result<Vec<Line>, String> {
     let aimed = |what: &str, value: f64, aim: f64, unit| Line { what: what.to_owned(), value, aim: Some(aim), unit };
     let told = |what: &str, value: f64, unit| Line { what: what.to_owned(), value, aim: None, unit };
     Ok(vec![
-        aimed("binary", bytes(size) / MIB, 35.0, "MiB"),
+        aimed("binary", bytes(size) / 1e6, 35.0, "MB"),
         aimed("start to /readyz, on a known database", millis(ready), 500.0, "ms"),
         told("start to its line \"trypost … is up\", on a known database", millis(line), "ms"),
         aimed("start to /readyz, the very first time", millis(fresh), 500.0, "ms"),
