@@ -187,6 +187,7 @@ async fn played<T>(
     before: impl AsyncFnOnce(),
     person: impl Future<Output = T>,
 ) -> (T, bool, Vec<Moment>) {
+    let (began, label) = (std::time::Instant::now(), moment.as_ref().map_or_else(String::new, Moment::word));
     let folder = tempfile::tempdir().unwrap();
     copied(base, folder.path());
     let daemon = Daemon::start(town, folder.path()).await;
@@ -205,6 +206,9 @@ async fn played<T>(
     };
     town.gateway.watch(None);
     town.gateway.heal();
+    if is_all() {
+        eprintln!("{label}: {:.1} s", began.elapsed().as_secs_f64());
+    }
     let watch = std::mem::take(&mut *watch.lock().unwrap_or_else(PoisonError::into_inner));
     (seen, watch.is_over, watch.calls)
 }
@@ -264,6 +268,7 @@ async fn connecting_survives_every_kill() {
         assert!(calls.len() >= 4, "{platform}: {calls:?}");
         all += calls.len() / 2;
         for moment in chosen(calls) {
+            town.rests();
             let (seen, came, _) =
                 played(&town, base.path(), Some(moment.clone()), async || {}, town.connects(platform)).await;
             table.cases += 1;
