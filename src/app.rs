@@ -259,9 +259,12 @@ impl App {
             back: back_link(&flows),
             metrics: metrics(),
         };
+        if lock.is_some() {
+            flows.store.take_over().await?;
+        }
         web::serve(web, listener, &lifecycle);
         jobs::start_publisher(flows.clone(), &lifecycle);
-        jobs::tidy::start(flows.clone(), &lifecycle);
+        jobs::tidy::start(flows.clone(), lock.is_some(), &lifecycle);
         for (kind, surface) in surfaces {
             let draw = Arc::new(ChatDraws(chat.clone()));
             deliver::start(flows.clone(), draw, surface.clone(), &lifecycle);

@@ -22,12 +22,12 @@ impl bots::telegram::Budget for SharedBudget {
     }
 }
 
+/// The surfaces that are up, by their kind.
+pub type Surfaces = BTreeMap<SurfaceKind, Arc<dyn Surface>>;
+
 /// The bots that this configuration names; Telegram's once more by its own type, for its webhook.
-pub fn surfaces(
-    config: &Config,
-    budget: Arc<dyn Budget>,
-) -> (BTreeMap<SurfaceKind, Arc<dyn Surface>>, Option<Arc<bots::Telegram>>) {
-    let mut surfaces: BTreeMap<SurfaceKind, Arc<dyn Surface>> = BTreeMap::new();
+pub fn surfaces(config: &Config, budget: Arc<dyn Budget>) -> (Surfaces, Option<Arc<bots::Telegram>>) {
+    let mut surfaces = Surfaces::new();
     let telegram = telegram(config, budget);
     if let Some(telegram) = &telegram {
         surfaces.insert(SurfaceKind::Telegram, telegram.clone());

@@ -2,6 +2,7 @@
 //! press or typed word belongs to, and checks roles before anything happens.
 
 use bots::{ChatKind, Choice, Incoming, Message, MessageRef, Responder, Update, UpdateKind};
+use futures::future::BoxFuture;
 
 use super::action::{Action, Question};
 use super::{Canvas, Chat, accounts, catalogue, connect, help, posts, run, team, texts};
@@ -198,7 +199,7 @@ impl<'a> Talk<'a> {
     async fn command(&self, name: &str, arguments: &[String], incoming: &Incoming) -> Result<(), Refusal> {
         // A connect code is posted in the place itself, by a channel or an admin whom we may not know.
         if name == "connect" && arguments.first().is_some_and(|word| word.starts_with("tp-")) {
-            return super::events::code(self, &arguments[0]).await;
+            return boxed(|| super::events::code(self, &arguments[0])).await;
         }
         let Some(command) = catalogue::find(name) else {
             if self.identity.is_none() {
@@ -223,15 +224,16 @@ impl<'a> Talk<'a> {
             self.say(texts::missing_argument(&command)).await?;
             return Ok(());
         }
+        // Each topic on the heap: together they would outgrow a worker's stack.
         match command.topic {
-            catalogue::Topic::Start => help::command(self, name, arguments).await,
+            catalogue::Topic::Start => boxed(|| help::command(self, name, arguments)).await,
             catalogue::Topic::Accounts if matches!(name, "connect" | "reconnect") => {
-                connect::command(self, name, arguments).await
+                boxed(|| connect::command(self, name, arguments)).await
             }
-            catalogue::Topic::Accounts => accounts::command(self, name, arguments).await,
-            catalogue::Topic::Posts => posts::command(self, name, arguments, incoming).await,
-            catalogue::Topic::Team => team::command(self, name, arguments).await,
-            catalogue::Topic::Run => run::command(self, name, arguments).await,
+            catalogue::Topic::Accounts => boxed(|| accounts::command(self, name, arguments)).await,
+            catalogue::Topic::Posts => boxed(|| posts::command(self, name, arguments, incoming)).await,
+            catalogue::Topic::Team => boxed(|| team::command(self, name, arguments)).await,
+            catalogue::Topic::Run => boxed(|| run::command(self, name, arguments)).await,
         }
     }
 
@@ -248,12 +250,12 @@ impl<'a> Talk<'a> {
             .await?
             .and_then(|what| serde_json::from_str::<Question>(&what).ok());
         if (self.is_direct() || question.is_some()) && connect::is_secret(self, &incoming.text.plain).await? {
-            return connect::secret_typed(self).await;
+            return boxed(|| connect::secret_typed(self)).await;
         }
         match question {
-            Some(Question::Connect(question)) => return connect::answer(self, question, incoming).await,
-            Some(Question::Post(question)) => return posts::answer(self, question, incoming).await,
-            Some(Question::Team(question)) => return team::answer(self, question, incoming).await,
+            Some(Question::Connect(question)) => return boxed(|| connect::answer(self, question, incoming)).await,
+            Some(Question::Post(question)) => return boxed(|| posts::answer(self, question, incoming)).await,
+            Some(Question::Team(question)) => return boxed(|| team::answer(self, question, incoming)).await,
             None => {}
         }
         if !self.is_direct() {
@@ -263,7 +265,7 @@ impl<'a> Talk<'a> {
             self.say(texts::no_workspace(true)).await?;
             return Ok(());
         }
-        posts::plain_message(self, incoming).await
+        boxed(|| posts::plain_message(self, incoming)).await
     }
 
     async fn press(&self, token: &str, values: &[String], fields: &[(String, String)]) -> Result<(), Refusal> {
@@ -291,11 +293,11 @@ impl<'a> Talk<'a> {
             talk.workspace = Some((workspace, role));
         }
         match serde_json::from_str::<Action>(&pressed.action) {
-            Ok(Action::Connect(press)) => connect::press(&talk, press, values, fields).await,
-            Ok(Action::Account(press)) => accounts::press(&talk, press).await,
-            Ok(Action::Post(press)) => posts::press(&talk, press, values, fields).await,
-            Ok(Action::Team(press)) => team::press(&talk, press).await,
-            Ok(Action::Run(press)) => run::press(&talk, press).await,
+            Ok(Action::Connect(press)) => boxed(|| connect::press(&talk, press, values, fields)).await,
+            Ok(Action::Account(press)) => boxed(|| accounts::press(&talk, press)).await,
+            Ok(Action::Post(press)) => boxed(|| posts::press(&talk, press, values, fields)).await,
+            Ok(Action::Team(press)) => boxed(|| team::press(&talk, press)).await,
+            Ok(Action::Run(press)) => boxed(|| run::press(&talk, press)).await,
             Err(_) => {
                 self.toast(texts::old_button()).await;
                 Ok(())
@@ -330,6 +332,14 @@ pub async fn complete(
         "member" => team::completions(chat, &actor, typed).await,
         _ => Ok(Vec::new()),
     }
+}
+
+/// Puts a topic's work on the heap. Together in one future they would need more stack than a thread of an unoptimised
+/// build has; made in here, not even their making does.
+fn boxed<'a, F: Future<Output = Result<(), Refusal>> + Send + 'a>(
+    make: impl FnOnce() -> F,
+) -> BoxFuture<'a, Result<(), Refusal>> {
+    Box::pin(make())
 }
 
 /// Who an update's person is, for the flows.

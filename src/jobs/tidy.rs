@@ -13,13 +13,16 @@ const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long answering an attempt can take at most: a vendor's time limit, several times over.
 const ANSWERING: Duration = Duration::from_secs(120);
 
-/// Starts recovery and housekeeping.
-pub fn start(flows: Arc<Flows>, lifecycle: &Lifecycle) {
+/// Starts recovery and housekeeping. With `is_alone` no other daemon can be on this database.
+pub fn start(flows: Arc<Flows>, is_alone: bool, lifecycle: &Lifecycle) {
     let soft = lifecycle.soft().clone();
     lifecycle.spawn("tidy", async move {
+        // What was being answered before this start is interrupted for sure, or may be another replica's.
+        let mut before = if is_alone { flows.started_at } else { flows.clock.now() - ANSWERING };
+        let mut pause = ANSWERING;
         loop {
             let now = flows.clock.now();
-            if let Err(error) = flows.recover_attempts(now - ANSWERING).await {
+            if let Err(error) = flows.recover_attempts(before).await {
                 tracing::error!(error = %error, "attempts could not be recovered");
             }
             if let Err(error) = flows.store.sweep_talk(now - KEPT).await {
@@ -27,8 +30,10 @@ pub fn start(flows: Arc<Flows>, lifecycle: &Lifecycle) {
             }
             tokio::select! {
                 () = soft.cancelled() => return,
-                () = flows.clock.sleep_until(now + EVERY) => {}
+                () = flows.clock.sleep_until(now + pause) => {}
             }
+            before = flows.clock.now() - ANSWERING;
+            pause = EVERY;
         }
     });
 }

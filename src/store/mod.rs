@@ -13,6 +13,7 @@ use crate::domain::{Clock, Entropy, Observer, Point, Secret, Timestamp};
 
 mod accounts;
 mod attempts;
+mod chats;
 mod grants;
 mod incidents;
 mod people;
@@ -24,9 +25,10 @@ pub mod vault;
 
 pub use accounts::NewAccount;
 pub use attempts::{Attempt, NewAttempt, Stage};
+pub use chats::{ChatRow, Place};
 pub use grants::{Horizon, NewGrant};
 pub use incidents::{Incident, NewIncident};
-pub use people::{ChatRow, IdentityRow, Invite, Place};
+pub use people::{IdentityRow, Invite};
 pub use posts::Draft;
 pub use system::Pause;
 pub use talk::{Card, Delivery, Pressed};

@@ -55,6 +55,20 @@ impl Store {
         Ok(exec!(db self; "delete from settings where name = $1 and value = $2", name, value)? > 0)
     }
 
+    /// Frees what an earlier daemon on this file held when it was stopped: whoever has the file's lock is alone on it, so
+    /// nobody is left to finish that. What was on its way to a vendor (a send, a renewal) keeps its lease: the vendor may
+    /// still be at it.
+    pub async fn take_over(&self) -> Result<()> {
+        for sql in [
+            "delete from leases",
+            "update outbox set holder = null, held_until = null where holder is not null",
+            "update targets set holder = null, held_until = null where holder is not null and send_key is null",
+        ] {
+            exec!(db self; sql)?;
+        }
+        Ok(())
+    }
+
     /// Takes or keeps a lease until then; `false` while somebody else holds it.
     pub async fn take_lease(&self, name: &str, holder: &str, until: Timestamp) -> Result<bool> {
         let taken = exec!(db self; "insert into leases (name, holder, until) values ($1, $2, $3)

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Form, Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -124,7 +125,7 @@ fn refused(refusal: &Refusal) -> Response {
 
 fn too_late() -> Response {
     let sentences =
-        ["This link was already used, or is older than 15 minutes.", "Ask for a new one in your chat: /connect"];
+        ["This link was already used, or is older than 15 minutes.", "Ask for a new one in your chat with /connect."];
     page(StatusCode::GONE, pages::notice("This link no longer works", &sentences, None))
 }
 
@@ -141,7 +142,11 @@ async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css"), (header::CACHE_CONTROL, "max-age=3600")], pages::STYLE)
 }
 
-async fn connect(State(web): State<Web>, Path(token): Path<String>) -> Response {
+/// One part of a path; one that is no text is nothing that we ever made.
+type Part = Result<Path<String>, PathRejection>;
+
+async fn connect(State(web): State<Web>, token: Part) -> Response {
+    let Ok(Path(token)) = token else { return too_late() };
     match web.flows.open_link(&Secret::new(token)).await {
         Ok(Opened::Vendor(url)) => Redirect::to(url.as_str()).into_response(),
         Ok(Opened::Form { descriptor }) => match descriptor.entry {
@@ -155,15 +160,21 @@ async fn connect(State(web): State<Web>, Path(token): Path<String>) -> Response 
 
 async fn submit(
     State(web): State<Web>,
-    Path(token): Path<String>,
+    token: Part,
     headers: HeaderMap,
-    Form(typed): Form<BTreeMap<String, String>>,
+    typed: Result<Form<Vec<(String, String)>>, FormRejection>,
 ) -> Response {
     // The link itself is the proof; a form sent from another site does not have it, and is refused all the same.
     if !same_origin(&headers) {
         let sentences = ["This form was not sent from our own page, so nothing was done."];
         return page(StatusCode::FORBIDDEN, pages::notice("That did not work", &sentences, None));
     }
+    let typed = match typed {
+        Ok(Form(typed)) => once(typed),
+        Err(rejection) => return unreadable(rejection.status()),
+    };
+    let Some(typed) = typed else { return unreadable(StatusCode::UNPROCESSABLE_ENTITY) };
+    let Ok(Path(token)) = token else { return too_late() };
     let link = Secret::new(token);
     let descriptor = match web.flows.open_link(&link).await {
         Ok(Opened::Form { descriptor }) => descriptor,
@@ -188,22 +199,28 @@ async fn submit(
 
 async fn callback(
     State(web): State<Web>,
-    Path(platform): Path<String>,
-    Query(query): Query<Vec<(String, String)>>,
+    platform: Part,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Response {
+    let Ok(Path(platform)) = platform else { return nowhere().await };
     let Some(offered) = web.flows.offered(&platform) else { return nowhere().await };
     let name = offered.platform.descriptor().name;
-    // A parameter that comes twice is nobody's honest answer (RFC 6749, 3.1).
-    let mut once = BTreeMap::new();
-    for (key, value) in query {
-        if once.insert(key, value).is_some() {
-            return too_late();
-        }
-    }
-    match web.flows.callback(&platform, once).await {
+    let Some(query) = query.ok().and_then(|Query(query)| once(query)) else { return too_late() };
+    match web.flows.callback(&platform, query).await {
         Ok(returned) => told(&web, name, returned),
         Err(refusal) => refused(&refusal),
     }
+}
+
+/// What was sent, by name. A parameter that comes twice is nobody's honest answer (RFC 6749, 3.1).
+fn once(sent: Vec<(String, String)>) -> Option<BTreeMap<String, String>> {
+    let mut known = BTreeMap::new();
+    sent.into_iter().all(|(name, value)| known.insert(name, value).is_none()).then_some(known)
+}
+
+fn unreadable(status: StatusCode) -> Response {
+    let sentences = ["It may be too long, or not from our page. Open the link from your chat again."];
+    page(status, pages::notice("That form could not be read", &sentences, None))
 }
 
 fn told(web: &Web, name: &str, returned: Returned) -> Response {

@@ -35,13 +35,19 @@ fn layout(title: &str, content: Markup) -> Markup {
     }
 }
 
+/// Words as a paragraph that ends like a sentence; nothing for none.
+fn paragraph(words: &str) -> Markup {
+    let is_open = words.ends_with(|last: char| last.is_alphanumeric());
+    html! { @if !words.is_empty() { p { (words) @if is_open && words.contains(' ') { "." } } } }
+}
+
 /// A page that says one thing: a heading, sentences, and perhaps the way back.
 pub fn notice(title: &str, sentences: &[&str], back: Option<(String, Url)>) -> Markup {
     layout(
         title,
         html! {
             h1 { (title) }
-            @for sentence in sentences { @if !sentence.is_empty() { p { (sentence) } } }
+            @for sentence in sentences { (paragraph(sentence)) }
             @match back {
                 Some((label, url)) => { a.button href=(url) rel="noreferrer" { (label) } }
                 None => { p.soft { "You can close this page." } }
@@ -70,9 +76,8 @@ pub fn form(
         &title,
         html! {
             h1 { (title) }
-            p.soft { (descriptor.hint) }
             @if let Some(wrong) = wrong {
-                div.wrong role="alert" { p { (wrong.why) } @if !wrong.fix.is_empty() { p { (wrong.fix) } } }
+                div.wrong role="alert" { @for words in [wrong.why, wrong.fix] { (paragraph(words)) } }
             }
             form method="post" autocomplete="off" {
                 @for field in fields {

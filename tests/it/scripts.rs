@@ -45,7 +45,12 @@ async fn four_accounts_are_connected(w: &World) {
     let owner = w.owner();
     owner.command("accounts", &[]).await;
     let card = owner.wait("4 accounts").await;
-    for name in ["@alice@mastodon.example on Mastodon", "@alice.bsky.social on Bluesky", "@acme_news on Telegram", "Acme (Discord)"] {
+    for name in [
+        "@alice@mastodon.example on Mastodon",
+        "@alice.bsky.social on Bluesky",
+        "@acme_news on Telegram",
+        "Acme (Discord)",
+    ] {
         assert!(card.text.contains(name), "{name}: {}", card.text);
     }
     assert_eq!(w.mastodon.live_tokens("alice"), 1);
@@ -196,7 +201,8 @@ async fn a_post_with_two_pictures_goes_everywhere(w: &World) {
     assert_eq!(sent[0].text, TEXT);
     assert!(sent[0].album.is_some() && sent[0].album == sent[1].album);
 
-    let sent: Vec<_> = w.discord.messages(w.general).into_iter().filter(|one| !one.body.attachments.is_empty()).collect();
+    let sent: Vec<_> =
+        w.discord.messages(w.general).into_iter().filter(|one| !one.body.attachments.is_empty()).collect();
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].content(), TEXT);
     let files = &sent[0].body.attachments;

@@ -6,7 +6,7 @@ use super::line::{self, Line, Pick};
 use super::plain::{clean, clean_line};
 use super::{Filling, Inner};
 use crate::command::CommandSpec;
-use crate::model::{Incoming, Text, Update, UpdateKind};
+use crate::model::{Incoming, MessageRef, Text, Update, UpdateKind};
 
 impl Inner {
     /// What a typed line means for the handler; `Err` leaves the console.
@@ -14,7 +14,7 @@ impl Inner {
         if self.state().form.is_some() {
             match self.fill(typed).await {
                 Filled::More => return Ok(None),
-                Filled::Sent(kind) => return Ok(Some(self.event(None, kind))),
+                Filled::Sent(at, kind) => return Ok(Some(self.event(at, *kind))),
                 Filled::Left => {}
             }
         }
@@ -155,8 +155,8 @@ impl Inner {
                 } else {
                     let sent = state.form.take();
                     Err(match sent {
-                        Some(Filling { form, values }) => {
-                            Filled::Sent(UpdateKind::Form { token: form.token, fields: values })
+                        Some(Filling { form, values, at }) => {
+                            Filled::Sent(at, Box::new(UpdateKind::Form { token: form.token, fields: values }))
                         }
                         None => Filled::Left,
                     })
@@ -184,8 +184,8 @@ impl Inner {
 enum Filled {
     /// The form (or its end) took it.
     More,
-    /// It was the last field.
-    Sent(UpdateKind),
+    /// It was the last field of the form of this card.
+    Sent(Option<MessageRef>, Box<UpdateKind>),
     /// The form was left; the line means what it means.
     Left,
 }

@@ -91,6 +91,8 @@ struct State {
 struct Filling {
     form: Form,
     values: Vec<(String, String)>,
+    /// The card whose button opened it.
+    at: Option<MessageRef>,
 }
 
 enum Source {
@@ -238,7 +240,7 @@ impl Responder for Reply<'_> {
         if form.fields.is_empty() {
             return Ok(false);
         }
-        self.console.state().form = Some(Filling { form: form.clone(), values: Vec::new() });
+        self.console.state().form = Some(Filling { form: form.clone(), values: Vec::new(), at: self.at.clone() });
         self.console.print(format!("{} (`cancel` closes the form)", clean_line(&form.title))).await;
         self.console.ask_field().await;
         Ok(true)

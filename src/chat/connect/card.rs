@@ -3,7 +3,8 @@
 
 use bots::{Button, Choice, Message, Select, SurfaceKind, Text};
 
-use super::{Press, bot_link};
+use super::Press;
+use super::private::bot_link;
 use crate::chat::texts::{self, connect as words};
 use crate::chat::{Action, Canvas, Chat};
 use crate::domain::account::Account;
@@ -50,6 +51,11 @@ impl<'a> Card<'a> {
         let canvas =
             Canvas { surface, workspace: workspace.clone(), person: Some(attempt.person.clone()), shared: false };
         Ok(Some(Self { chat, attempt, descriptor, workspace, canvas }))
+    }
+
+    /// The attempt as it was read.
+    pub(super) fn attempt(&self) -> &Attempt {
+        &self.attempt
     }
 
     async fn button(&self, label: impl Into<String>, press: Press) -> Result<Button, Refusal> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bots::{Choice, Message};
 
-use super::{Press, draw};
+use super::{Press, card, draw};
 use crate::chat::{Chat, Talk, texts};
 use crate::domain::id::{PostId, TargetId};
 use crate::domain::post::{Post, PostStatus, TargetStatus};
@@ -50,7 +50,7 @@ pub(super) async fn command(talk: &Talk<'_>, name: &str, arguments: &[String]) -
         "retry" => retry(talk, &post.id, false).await,
         "delete" | "undo" => ask_delete(talk, &post.id, false).await,
         "why" => why(talk, &post.id).await,
-        _ => talk.show_card(post.id.as_str(), false, false).await,
+        _ => card(talk, &post.id, false).await,
     }
 }
 
@@ -99,7 +99,7 @@ pub(super) async fn publish(talk: &Talk<'_>, post: &PostId, instead: bool) -> Re
         return refused(talk, post, words, instead).await;
     }
     match flows.publish_now(&actor, post).await {
-        Ok(()) => talk.show_card(post.as_str(), instead, false).await,
+        Ok(()) => card(talk, post, instead).await,
         Err(Refusal::BadInput(why)) => refused(talk, post, &why, instead).await,
         Err(Refusal::TooLate) => {
             let known = flows.own_post(&actor, post).await?;
@@ -117,7 +117,7 @@ async fn already(talk: &Talk<'_>, post: &Post, instead: bool) -> Result<(), Refu
     } else {
         talk.say(Message::text(words)).await?;
     }
-    talk.show_card(post.id.as_str(), instead, false).await
+    card(talk, &post.id, instead).await
 }
 
 /// Why it does not go out, with the card on which that can be changed.
@@ -127,7 +127,7 @@ async fn refused(talk: &Talk<'_>, post: &PostId, why: &str, instead: bool) -> Re
     } else {
         talk.say(Message::text(texts::sentence(why))).await?;
     }
-    talk.show_card(post.as_str(), instead, false).await
+    card(talk, post, instead).await
 }
 
 /// Tries failed targets again.
@@ -142,7 +142,7 @@ pub(super) async fn retry(talk: &Talk<'_>, post: &PostId, instead: bool) -> Resu
         );
         return refused(talk, post, &words, instead).await;
     }
-    talk.show_card(post.as_str(), instead, false).await
+    card(talk, post, instead).await
 }
 
 /// Takes a person's word on an unconfirmed target.
@@ -150,13 +150,16 @@ pub(super) async fn resolve(talk: &Talk<'_>, target: &TargetId, word: Resolution
     let flows = &talk.chat.flows;
     let known = flows.store.target(target).await?.ok_or(Refusal::Gone { what: "post" })?;
     flows.resolve_target(&talk.actor()?, target, word).await?;
-    talk.show_card(known.post.as_str(), true, false).await
+    card(talk, &known.post, true).await
 }
 
 async fn undo_newest(talk: &Talk<'_>) -> Result<(), Refusal> {
     let (store, actor) = (&talk.chat.flows.store, talk.actor()?);
     let posts = store.posts(&actor.workspace, OUT, SUGGESTED).await?;
-    let newest = posts.into_iter().filter(|post| post.published_at.is_some()).max_by_key(|post| post.published_at);
+    let newest = posts
+        .into_iter()
+        .filter(|post| post.published_at.is_some())
+        .max_by_key(|post| (post.published_at, post.number));
     match newest {
         Some(post) => ask_delete(talk, &post.id, false).await,
         None => {
@@ -219,7 +222,7 @@ pub(super) async fn delete(talk: &Talk<'_>, post: &PostId) -> Result<(), Refusal
         .into_iter()
         .filter_map(|(account, result)| Some((draw::label(chat, &account), result.err()?)))
         .collect();
-    talk.show_card(post.as_str(), true, false).await?;
+    card(talk, post, true).await?;
     if !failed.is_empty() {
         talk.say(Message::text(texts::posts::not_deleted(&failed, deleted))).await?;
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Action, Talk, texts};
 use crate::domain::id::{AccountId, PostId, TargetId};
+use crate::domain::post::PostStatus;
 use crate::flows::Refusal;
 use crate::flows::publish::Resolution;
 
@@ -14,6 +15,7 @@ mod draw;
 mod history;
 pub(crate) mod marks;
 mod options;
+mod places;
 
 pub use draft::plain_message;
 pub use draw::draw;
@@ -243,7 +245,7 @@ async fn truth(talk: &Talk<'_>, post: &PostId) -> Result<(), Refusal> {
     match talk.chat.flows.own_post(&talk.actor()?, post).await {
         Ok(known) => {
             talk.toast(&texts::posts::already(&known)).await;
-            talk.show_card(post.as_str(), true, false).await
+            card(talk, &known.id, true).await
         }
         Err(Refusal::Gone { .. }) => {
             talk.toast(texts::posts::discarded()).await;
@@ -253,11 +255,27 @@ async fn truth(talk: &Talk<'_>, post: &PostId) -> Result<(), Refusal> {
     }
 }
 
+/// Shows a post's card: on the message whose button was pressed, or below.
+async fn card(talk: &Talk<'_>, post: &PostId, instead: bool) -> Result<(), Refusal> {
+    let flows = &talk.chat.flows;
+    let status = flows.own_post(&talk.actor()?, post).await?.status;
+    if status == PostStatus::Draft {
+        return talk.show_card(post.as_str(), instead, false).await;
+    }
+    // Once it is on its way the workers change what the card says. One writer draws it, the outbox: a drawing of our own
+    // could land after a newer one and stay.
+    match talk.update.message.as_ref().filter(|_| instead) {
+        Some(message) => talk.keep_card(post.as_str(), message, None).await?,
+        None => talk.show_card(post.as_str(), false, false).await?,
+    }
+    Ok(flows.show(post.as_str()).await?)
+}
+
 async fn act(talk: &Talk<'_>, press: Press, values: &[String], fields: &[(String, String)]) -> Result<(), Refusal> {
     match press {
         Press::Write => draft::write(talk, fields).await,
-        Press::Card(post) => talk.show_card(post.as_str(), true, false).await,
-        Press::Show(post) => talk.show_card(post.as_str(), false, false).await,
+        Press::Card(post) => card(talk, &post, true).await,
+        Press::Show(post) => card(talk, &post, false).await,
         Press::Toggle { post, account, page } => draft::toggle(talk, &post, &account, page).await,
         Press::Pick { post, page } => draft::pick(talk, &post, page, values).await,
         Press::Accounts { post, page } => draft::accounts(talk, &post, page).await,
@@ -270,8 +288,8 @@ async fn act(talk: &Talk<'_>, press: Press, values: &[String], fields: &[(String
         Press::Edit(post) => options::edit(talk, &post, fields).await,
         Press::Alt { post, position } => options::alt(talk, &post, position, fields).await,
         Press::More(post) => options::more(talk, &post).await,
-        Press::Places { post, target, page } => options::places(talk, &post, &target, page, values).await,
-        Press::Place { post, target, id, name } => options::place(talk, &post, &target, id, name).await,
+        Press::Places { post, target, page } => places::places(talk, &post, &target, page, values).await,
+        Press::Place { post, target, id, name } => places::place(talk, &post, &target, id, name).await,
         Press::Warning(post) => options::warning(talk, &post, fields).await,
         Press::NoWarning(post) => options::set(talk, &post, |options| options.content_warning = None).await,
         Press::Visibility { post, word } => options::set(talk, &post, |options| options.visibility = Some(word)).await,
@@ -306,7 +324,7 @@ pub async fn answer(talk: &Talk<'_>, question: Question, incoming: &Incoming) ->
             match talk.chat.flows.own_post(&talk.actor()?, &post).await {
                 Ok(known) => {
                     talk.say(bots::Message::text(texts::posts::already(&known))).await?;
-                    talk.show_card(post.as_str(), false, false).await
+                    card(talk, &post, false).await
                 }
                 Err(_) => talk.say(bots::Message::text(texts::posts::discarded())).await.map(|_| ()),
             }

@@ -175,7 +175,7 @@ pub fn card(seen: &Seen, news: Option<&str>, waiting: &[i64], hour: Hour<'_>) ->
         text.push(&match seen.horizon {
             Horizon::Endless => "The connection holds until somebody takes it away.".to_owned(),
             Horizon::Renews(None) => "I renew the sign-in by myself.".to_owned(),
-            Horizon::Renews(Some(at)) => format!("The sign-in ends {}; I renew it by myself.", hour.moment(at)),
+            Horizon::Renews(Some(at)) => format!("The sign-in ends {}; I renew it whenever I use it.", hour.moment(at)),
             Horizon::Ends(at) => format!("The sign-in ends {}, and must be given again then.", hour.moment(at)),
         });
     } else if let Some(why) = &account.why {

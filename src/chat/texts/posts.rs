@@ -274,7 +274,10 @@ fn line(text: &mut Text, label: &str, target: &Target) {
         }
         TargetStatus::Pending | TargetStatus::Publishing => {
             let doing = match (&target.note, why) {
-                (_, why) if !why.is_empty() => format!("waits: {} I keep trying.", sentence(why)),
+                (_, why) if !why.is_empty() && target.sending.is_some() => {
+                    format!("no answer yet. {} I am finding out whether it is there.", sentence(why))
+                }
+                (_, why) if !why.is_empty() => format!("waits. {} I keep trying.", sentence(why)),
                 (Some(note), _) => note.clone(),
                 (None, _) if target.sending.is_some() => "sending".to_owned(),
                 (None, _) => "on its way".to_owned(),
@@ -331,6 +334,11 @@ fn clock(at: Timestamp, zone: &str) -> String {
     in_zone(at, zone).strftime("%-H:%M:%S").to_string()
 }
 
+/// A moment as it counts when somebody asks what happened: "Fri 27 Nov 9:00:02".
+fn to_the_second(at: Timestamp, zone: &str) -> String {
+    in_zone(at, zone).strftime("%a %-d %b %-H:%M:%S").to_string()
+}
+
 /// What happened to one target, for `/why`.
 pub struct Story<'a> {
     /// The account.
@@ -348,7 +356,7 @@ pub fn why(post: &Post, author: Option<&str>, stories: &[Story<'_>], zone: &str,
     let mut text = Text::default();
     text.bold(&format!("Post {}, step by step", post.number)).push("\n").push(&title(post));
     let by = author.map_or_else(String::new, |author| format!(" by {}", name(author)));
-    text.push(&format!("\nWritten {}{by}.", when(post.created_at, zone, now)));
+    text.push(&format!("\nWritten{by} {}.", when(post.created_at, zone, now)));
     if post.status == PostStatus::Draft {
         text.push(" It is still a draft.");
     }
@@ -365,10 +373,10 @@ pub fn why(post: &Post, author: Option<&str>, stories: &[Story<'_>], zone: &str,
         let pieces = sent.len();
         for (index, at) in sent.iter().enumerate() {
             let piece = if pieces > 1 { format!(" ({} of {pieces})", index + 1) } else { String::new() };
-            text.push(&format!("\n  accepted{piece} at {}, {}", clock(*at, zone), when(*at, zone, now)));
+            text.push(&format!("\n  accepted{piece} {}", to_the_second(*at, zone)));
         }
         if let Some(sending) = &target.sending {
-            text.push(&format!("\n  sent at {}, and no answer is known", clock(sending.since, zone)));
+            text.push(&format!("\n  sent {}, and no answer is known", to_the_second(sending.since, zone)));
         }
         if target.tries > 0 {
             let tries = counted(usize::try_from(target.tries).unwrap_or_default(), "failed try");
@@ -535,3 +543,6 @@ pub fn ask_alt(index: usize, of: usize, known: Option<&str>) -> Text {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

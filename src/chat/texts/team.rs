@@ -182,12 +182,11 @@ pub struct Way<'a> {
 
 fn push_way(text: &mut Text, way: Way<'_>) {
     let names: Vec<String> = way.surfaces.iter().map(|word| surface(word)).collect();
+    text.push("\nTo use it, ");
     if let Some(link) = way.link {
-        text.push("\n").link(link, link).push("\nor");
-    } else {
-        text.push("\nThey");
+        text.push("open ").link(link, link).push(" or ");
     }
-    text.push(" send me ").code(&format!("/start {}", way.code));
+    text.push("send me ").code(&format!("/start {}", way.code));
     if !names.is_empty() {
         text.push(&format!(" on {}", list(&names).replace(" and ", " or ")));
     }
@@ -318,11 +317,11 @@ mod tests {
         assert_eq!(
             invite("Blue team", Role::Member, way).plain,
             "Give this to one person: it makes them a member of Blue team, who may write and publish posts.\n\
-             https://t.me/trial_bot?start=tp-a\nor send me /start tp-a on Console or Discord.\n\
+             To use it, open https://t.me/trial_bot?start=tp-a or send me /start tp-a on Console or Discord.\n\
              It works once, until Wed 25 Nov 13:00."
         );
         let mine = invite_self(Way { link: None, surfaces: &[], ..way }).plain;
-        assert!(mine.contains("They send me /start tp-a.\nIt works once"), "{mine}");
+        assert!(mine.contains("To use it, send me /start tp-a.\nIt works once"), "{mine}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Mastodon, and the servers that speak its API (GoToSocial, Pleroma, Akkoma, Pixelfed): one connector for any number of
 //! instances. Our app is registered at each instance; tokens don't end and can't be renewed; limits are the instance's own
 //! and are noted on the account. The calls are made by megalodon through a relay of ours, and by ourselves where that is
-//! better: which is which stands in [`wire`].
+//! better: which is which stands in `wire`.
 
 use async_trait::async_trait;
 use serde_json::Value;

@@ -1,5 +1,6 @@
 //! A chat room on a real database, with real connectors against emulated vendors, the real outbox, and chat networks
 //! that only remember what they were asked to show. It does not know what is being tested.
+//! Long because the stand-ins for three chat networks and the people in them are one bench.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -155,7 +155,8 @@ async fn of_two_confirmations_one_connects() {
     let found = w.network(SurfaceKind::Console).wait("console", "Connect Ana").await;
     let (one, other) = tokio::join!(w.press_on(&ana, &found, "Connect"), w.press_on(&ana, &found, "Connect"));
     for shown in [one, other] {
-        assert!(shown.says().starts_with("● Ana"), "{}", shown.says());
+        let all = w.network(SurfaceKind::Console).all("console");
+        assert!(shown.says().starts_with("● Ana"), "{all:#?}");
     }
     assert_eq!(w.flows.store.accounts(&w.workspace).await.unwrap().len(), 1);
 }

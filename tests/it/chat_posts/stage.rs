@@ -1,5 +1,6 @@
 //! A small stage for one person and one bot: the real chat room, flows, store and workers; emulated platforms behind a
-//! gateway; a clock that the test moves; and, instead of a chat network, a screen that shows what people would see.
+//! gateway; a clock that the test moves; and, instead of a chat network, a screen that shows what people would see. Long because
+//! it stands in for a whole chat network, which every script needs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -234,10 +235,10 @@ impl Stage {
             Offered { platform, app, redirect_uri: REDIRECT.parse().unwrap(), missing: Vec::new(), enabled: true }
         });
         let flows = Arc::new(Flows {
+            started_at: clock.now(),
             store,
             http,
             platforms: platforms.collect(),
-            started_at: clock.now(),
             clock: clock.clone(),
             entropy,
             settings: Settings {
@@ -339,10 +340,16 @@ impl Stage {
             meta: found.meta,
             grant,
         };
-        self.flows.store.connect_account(&new).await.unwrap().0
+        let account = self.flows.store.connect_account(&new).await.unwrap().0;
+        // Accounts stand in the order in which they were connected.
+        self.advance(Duration::from_millis(1));
+        account
     }
 
+    /// Somebody else owns the workspace now, and the person has this role.
     pub async fn role(&self, role: Role) {
+        let other = self.flows.store.add_identity(None, "console", "1", "Bo", None).await.unwrap();
+        self.flows.store.set_role(&self.workspace.id, &other, Role::Owner).await.unwrap();
         self.flows.store.set_role(&self.workspace.id, &self.person, role).await.unwrap();
     }
 
@@ -423,6 +430,15 @@ impl Stage {
         self.button(label)
     }
 
+    /// As [`Stage::hold`], on the newest message that says this.
+    pub fn hold_on(&self, words: &str, label: &str) -> (usize, String) {
+        let messages = self.messages();
+        let (id, message) = messages.iter().enumerate().rfind(|(_, one)| one.text.plain.contains(words)).unwrap();
+        let button = message.rows.iter().flatten().find(|button| button.label == label).unwrap();
+        let Press::Token(token) = &button.press else { panic!("{label} is a link") };
+        (id, token.clone())
+    }
+
     pub async fn press_held(&self, (id, token): &(usize, String)) {
         self.update(self.next(), Some(*id), UpdateKind::Press(token.clone())).await;
     }
@@ -487,6 +503,7 @@ impl Stage {
     /// The end of a script: no request that no correct client makes, nothing left in the scratch folder.
     pub async fn end(self) {
         assert_eq!(self.gateway.take_violations(), Vec::<String>::new());
+        crate::contracts::hold(&self.gateway);
         let left: Vec<_> = std::fs::read_dir(self.data.path().join("scratch")).unwrap().collect();
         assert!(left.is_empty(), "{left:?}");
         self.lifecycle.stop();

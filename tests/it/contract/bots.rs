@@ -146,6 +146,7 @@ impl Bench {
     /// No correct client made these requests, and nobody was shown this secret.
     pub fn assert_clean(&self, secrets: &[&str]) {
         assert_eq!(self.gateway.take_violations(), Vec::<String>::new());
+        crate::contracts::hold(&self.gateway);
         let told = format!("{:?}", self.memory.0.lock().unwrap());
         assert!(told.contains("Calling"), "the observer was told nothing");
         for secret in secrets {

@@ -217,6 +217,7 @@ impl World {
     /// Nothing that no correct client would ask.
     fn assert_clean(&self) {
         assert_eq!(self.gateway.take_violations(), Vec::<String>::new());
+        crate::contracts::hold(&self.gateway);
     }
 }
 

@@ -64,32 +64,28 @@ async fn script(tour: &mut Tour, scene: &Scene) -> Result<(), String> {
     tour.types(&format!("/connect mastodon {INSTANCE}")).await?;
     tour.sees(&["Connect Mastodon"]).await?;
     tour.opens("Connect Mastodon").await?;
-    tour.sees(&["Alice agreed at", INSTANCE]).await?;
-    tour.sees(&["Connect Alice"]).await?;
+    tour.sees_all(&[&["Alice agreed at", INSTANCE], &["Connect Alice"]]).await?;
     tour.presses("Connect").await?;
     tour.sees(&["● Alice", "is connected"]).await?;
 
     tour.types("/connect bluesky").await?;
     tour.sees(&["Open the form"]).await?;
     tour.opens("Open the form").await?;
-    tour.sees(&["Alice filled in the form"]).await?;
-    tour.sees(&["Bluesky to", "?"]).await?;
+    tour.sees_all(&[&["Alice filled in the form"], &["Bluesky to", "?"]]).await?;
     tour.presses("Connect").await?;
     tour.sees(&["●", "(Bluesky) is connected"]).await?;
 
     tour.types("/connect telegram").await?;
     tour.sees(&["Add me to a channel"]).await?;
     tour.opens("Add me to a channel").await?;
-    tour.sees(&["Alice agreed at t.me"]).await?;
-    tour.sees(&["Connect Acme News"]).await?;
+    tour.sees_all(&[&["Alice agreed at t.me"], &["Connect Acme News"]]).await?;
     tour.presses("Connect").await?;
     tour.sees(&["● Acme News", "is connected"]).await?;
 
     tour.types("/connect discord").await?;
     tour.sees(&["Connect Discord"]).await?;
     tour.opens("Connect Discord").await?;
-    tour.sees(&["Alice agreed at discord.com"]).await?;
-    tour.sees(&["Connect Acme on Discord"]).await?;
+    tour.sees_all(&[&["Alice agreed at discord.com"], &["Connect Acme (", "on Discord"]]).await?;
     tour.presses("Connect").await?;
     tour.sees(&["● Acme (Discord)", "is connected"]).await?;
 
@@ -98,7 +94,11 @@ async fn script(tour: &mut Tour, scene: &Scene) -> Result<(), String> {
 
     tour.chapter("One post with two pictures to all four");
     tour.types("@~/stall.jpg @~/basket.png We open at nine on Monday. Come and see us!").await?;
-    tour.sees(&["Draft", "2 p", "[", "Post now"]).await?;
+    tour.sees(&["Draft", "2 photos", "no channel is chosen"]).await?;
+    tour.presses("Where in Acme?").await?;
+    tour.sees(&["#general"]).await?;
+    tour.presses("#general").await?;
+    tour.sees(&["Post now"]).await?;
     tour.presses("Alt text").await?;
     tour.sees(&["1"]).await?;
     tour.types("A market stall in the morning sun").await?;
@@ -106,7 +106,7 @@ async fn script(tour: &mut Tour, scene: &Scene) -> Result<(), String> {
     tour.types("A basket of apples").await?;
     tour.sees(&["Post now"]).await?;
     tour.presses("Post now").await?;
-    tour.sees(&["Published on 4"]).await?;
+    tour.sees(&["published on 4 accounts"]).await?;
     tour.published(scene, "We open at nine on Monday.", 2, &["A market stall", "A basket of apples"])?;
 
     tour.chapter("Access taken away, and its cure");
@@ -115,26 +115,28 @@ async fn script(tour: &mut Tour, scene: &Scene) -> Result<(), String> {
     tour.presses("Mastodon: Alice takes").await?;
     tour.sees(&["pressed Revoke"]).await?;
     tour.types("/post Sold out already. Thank you!").await?;
-    tour.sees(&["Draft", "Post now"]).await?;
+    tour.sees(&["Draft 2", "no channel is chosen"]).await?;
+    tour.presses("Where in Acme?").await?;
+    tour.sees(&["#general"]).await?;
+    tour.presses("#general").await?;
+    tour.sees(&["Draft 2", "Post now"]).await?;
     tour.presses("Post now").await?;
-    tour.sees(&["○", "Alice", "Reconnect"]).await?;
-    tour.presses("Reconnect").await?;
+    tour.sees_all(&[&["○", "Alice", "Reconnect"], &["published on 3 of 4 accounts", "Retry"]]).await?;
+    tour.presses_on_card("Reconnect").await?;
     tour.sees(&["To bring Alice", "Reconnect Mastodon"]).await?;
     tour.opens("Reconnect Mastodon").await?;
-    tour.sees(&["Alice agreed at", INSTANCE]).await?;
-    tour.sees(&["Connect Alice"]).await?;
+    tour.sees_all(&[&["Alice agreed at", INSTANCE], &["Connect Alice"]]).await?;
     tour.presses("Connect").await?;
-    tour.sees(&["● Alice", "is connected"]).await?;
-    tour.types("/retry 2").await?;
-    tour.sees(&["Published on 4"]).await?;
+    tour.sees_all(&[&["● Back since"], &["● Alice", "is connected"]]).await?;
+    tour.presses_on_card("Retry").await?;
+    tour.sees(&["published on 4 accounts"]).await?;
     tour.published(scene, "Sold out already.", 0, &[])?;
     if scene.mastodon.live_tokens(ALICE) == 0 {
         return Err("No token works at Mastodon after the reconnect.".to_owned());
     }
 
     tour.types("/health").await?;
-    tour.sees(&["trypost"]).await?;
-    Ok(())
+    tour.sees(&["4 accounts, all well", "No open problems."]).await
 }
 
 /// The terminal of the tour.
@@ -158,24 +160,48 @@ impl Tour {
 
     /// Waits for a block with all of these in it.
     async fn sees(&mut self, parts: &[&str]) -> Result<(), String> {
-        let missing = || format!("Within {} s nothing came with {parts:?}.", PATIENCE.as_secs());
+        self.sees_all(&[parts]).await
+    }
+
+    /// Waits until each of these was fulfilled by some block, in any order. What a card said on the way and says no more
+    /// is left out; what may come in any order is shown in the order of the cards.
+    async fn sees_all(&mut self, wanted: &[&[&str]]) -> Result<(), String> {
         let until = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let block = tokio::time::timeout_at(until, self.output.recv()).await.map_err(|_| missing())?;
-            let block = block.ok_or("The console was closed.")?;
-            show(&block);
-            let fits = parts.iter().all(|part| block.contains(part));
-            self.cards.push(block);
-            if fits {
-                return Ok(());
+        let mut left = wanted.to_vec();
+        let mut new: Vec<String> = Vec::new();
+        let result = loop {
+            let block = match tokio::time::timeout_at(until, self.output.recv()).await {
+                Ok(Some(block)) => block,
+                Ok(None) => break Err("The console was closed.".to_owned()),
+                Err(_) => break Err(format!("Within {} s nothing came with {left:?}.", PATIENCE.as_secs())),
+            };
+            left.retain(|parts| !parts.iter().all(|part| block.contains(part)));
+            if let Some(card) = card(&block) {
+                new.retain(|known| self::card(known) != Some(card));
             }
+            new.push(block);
+            if left.is_empty() {
+                break Ok(());
+            }
+        };
+        if wanted.len() > 1 {
+            new.sort_by_key(|block| card(block));
         }
+        new.iter().for_each(|block| show(block));
+        self.cards.append(&mut new);
+        result
     }
 
     /// Presses the button whose words begin so, on the newest card that has one.
     async fn presses(&self, label: &str) -> Result<(), String> {
         let number = self.number(label)?;
         self.types(&number).await
+    }
+
+    /// As [`Tour::presses`], naming the card: where others may come in between.
+    async fn presses_on_card(&self, label: &str) -> Result<(), String> {
+        let (card, number, _) = self.find(label)?;
+        self.types(&format!("#{card}.{number}")).await
     }
 
     /// Opens the link whose words begin so.
@@ -186,11 +212,17 @@ impl Tour {
 
     /// What to type for a button: its number, with the card's where another card came after it.
     fn number(&self, label: &str) -> Result<String, String> {
+        let (card, number, is_newest) = self.find(label)?;
+        Ok(if is_newest { number.to_string() } else { format!("#{card}.{number}") })
+    }
+
+    /// The newest card with a button whose words begin so, the button's number, and whether no card with buttons came after.
+    fn find(&self, label: &str) -> Result<(u64, usize, bool), String> {
         let with_buttons = self.cards.iter().rev().filter(|card| !numbers(card).is_empty());
         for (age, card) in with_buttons.enumerate() {
-            if let Some((number, _)) = numbers(card).into_iter().find(|(_, words)| words.starts_with(label)) {
-                let id = card.strip_prefix("[#").and_then(|rest| rest.split([']', ',']).next()).unwrap_or_default();
-                return Ok(if age == 0 { number.to_string() } else { format!("#{id}.{number}") });
+            let button = numbers(card).into_iter().find(|(_, words)| words.starts_with(label));
+            if let Some(((number, _), card)) = button.zip(self::card(card)) {
+                return Ok((card, number, age == 0));
             }
         }
         Err(format!("There is no button {label:?}."))
@@ -216,6 +248,11 @@ impl Tour {
         println!();
         Ok(())
     }
+}
+
+/// The number of the card that a block shows.
+fn card(block: &str) -> Option<u64> {
+    block.strip_prefix("[#")?.split([']', ',']).next()?.parse().ok()
 }
 
 /// The numbered buttons of a block, with their words.

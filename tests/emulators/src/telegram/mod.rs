@@ -142,6 +142,11 @@ impl Telegram {
         }
     }
 
+    /// As [`Telegram::wait_for`] with another limit of real time; `None` when nothing was found.
+    pub async fn find<T>(&self, limit: std::time::Duration, find: impl Fn(&State) -> Option<T>) -> Option<T> {
+        self.inner.state.find(limit, find).await
+    }
+
     /// All chats with their messages, for a person to read.
     pub fn transcript(&self) -> String {
         self.inner.state.read(State::transcript)
