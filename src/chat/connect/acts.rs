@@ -31,7 +31,7 @@ pub(super) async fn show(talk: &Talk<'_>, id: &AttemptId, page: usize) -> Result
     message.private = !talk.is_direct();
     let owner = talk.identity.as_ref().map(|identity| &identity.person).filter(|_| message.private);
     match talk.instead(message).await? {
-        Some(at) => talk.keep_card(id.as_str(), &at, owner).await,
+        Some(at) => super::private::keep(talk, &card, &at, owner).await,
         None => Ok(()),
     }
 }

@@ -53,6 +53,11 @@ impl<'a> Card<'a> {
         Ok(Some(Self { chat, attempt, descriptor, workspace, canvas }))
     }
 
+    /// The attempt as it was read.
+    pub(super) fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
     async fn button(&self, label: impl Into<String>, press: Press) -> Result<Button, Refusal> {
         Ok(self.chat.button(&self.canvas, label, Action::Connect(press)).await?)
     }

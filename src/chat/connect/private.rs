@@ -1,7 +1,7 @@
 //! Where the private card goes: nobody but the asker may see a link. It knows what surfaces can keep private only by what
 //! they answer.
 
-use bots::{Button, Failure, Message, SurfaceKind};
+use bots::{Button, Failure, Message, MessageRef, SurfaceKind};
 use url::Url;
 
 use super::Press;
@@ -9,7 +9,7 @@ use super::card::Card;
 use crate::chat::texts::{self, connect as words};
 use crate::chat::{Action, Chat, Talk};
 use crate::domain::Secret;
-use crate::domain::id::AttemptId;
+use crate::domain::id::{AttemptId, PersonId};
 use crate::flows::Refusal;
 use crate::store::Place;
 
@@ -24,13 +24,29 @@ pub(super) async fn deliver(talk: &Talk<'_>, id: &AttemptId, instead: bool) -> R
     let owner = talk.identity.as_ref().map(|identity| &identity.person).filter(|_| message.private);
     let shown = if instead { talk.responder.edit(&message).await } else { talk.responder.answer(&message).await };
     match shown {
-        Ok(at) => talk.keep_card(id.as_str(), &at, owner).await,
+        Ok(at) => keep(talk, &card, &at, owner).await,
         Err(Failure::NotPrivate) => hand_over(talk, id, Message { private: false, ..message }, instead).await,
         Err(failure) => {
             tracing::warn!(failure = %failure, "a connect card was not shown");
             Ok(())
         }
     }
+}
+
+/// Notes that this message is the card. What came meanwhile, while nobody knew of the message yet, is drawn now.
+pub(super) async fn keep(
+    talk: &Talk<'_>,
+    card: &Card<'_>,
+    at: &MessageRef,
+    owner: Option<&PersonId>,
+) -> Result<(), Refusal> {
+    let (flows, drawn) = (&talk.chat.flows, card.attempt());
+    talk.keep_card(drawn.id.as_str(), at, owner).await?;
+    let now = flows.store.attempt(&drawn.id).await?;
+    if now.is_some_and(|now| now.stage != drawn.stage) {
+        flows.show(drawn.id.as_str()).await?;
+    }
+    Ok(())
 }
 
 /// Puts the card into the asker's direct chat. Where the bot may not write first, a button here leads them there.

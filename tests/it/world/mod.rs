@@ -363,8 +363,7 @@ impl World {
             (said.unwrap() == 0 && next.unwrap().is_none() && self.busy().await.is_none()).then_some(())
         })
         .await;
-        let open =
-            self.raw("select kind || ' ' || subject || ' ' || what from incidents where closed_at is null").await;
+        let open = self.raw("select kind || ' ' || subject || ' ' || what from incidents where closed_at is null").await;
         assert_eq!(open, Vec::<String>::new());
         let transcript = self.owner().transcript();
         self.person = None;
