@@ -64,20 +64,51 @@ impl Flows {
         let (incident, is_new) = self.store.open_incident(&new).await?;
         if is_new {
             tracing::warn!(incident.id = %incident.id, kind = kind.as_str(), subject, why = cause.why, "incident opened");
-            let muted = self.store.is_muted(kind.as_str(), subject).await?;
-            let audience = match workspace {
-                _ if muted => Vec::new(),
-                Some(workspace) if self.wants(workspace, kind).await? => self.audience(workspace).await?,
-                Some(_) => Vec::new(),
-                None => self.operators().await?.into_iter().map(|(place, person)| (place, Some(person))).collect(),
-            };
-            for (place, person) in audience {
-                self.tell(&place, person.as_ref(), incident.id.as_str()).await?;
-            }
+            self.announce(&incident, workspace, kind).await?;
         } else {
             self.show(incident.id.as_str()).await?;
         }
         Ok(incident)
+    }
+
+    /// Tells a new incident to whoever wants to hear of it.
+    async fn announce(
+        &self,
+        incident: &Incident,
+        workspace: Option<&WorkspaceId>,
+        kind: Kind,
+    ) -> Result<(), Refusal> {
+        let muted = self.store.is_muted(kind.as_str(), &incident.subject).await?;
+        let audience = match workspace {
+            _ if muted => Vec::new(),
+            Some(workspace) if self.wants(workspace, kind).await? => self.audience(workspace).await?,
+            Some(_) => Vec::new(),
+            None => self.operators().await?.into_iter().map(|(place, person)| (place, Some(person))).collect(),
+        };
+        for (place, person) in audience {
+            self.tell(&place, person.as_ref(), incident.id.as_str()).await?;
+        }
+        Ok(())
+    }
+
+    /// At start: a daemon that stopped between a change and the news of it left cards behind that are not true any more,
+    /// and things of which nobody was told. `since` bounds how far back is looked; what is younger than `before` may be
+    /// another replica's, under way.
+    pub async fn recover_news(&self, since: Timestamp, before: Timestamp) -> Result<(), Refusal> {
+        for subject in self.store.shown_since(since).await? {
+            self.show(&subject).await?;
+        }
+        for (attempt, person) in self.store.untold_attempts(since, before).await? {
+            if let Some(place) = self.direct_place(&person).await? {
+                self.tell(&place, Some(&person), attempt.as_str()).await?;
+            }
+        }
+        for incident in self.store.untold_incidents(before).await? {
+            if let Some(kind) = Kind::parse(&incident.kind) {
+                self.announce(&incident, incident.workspace.as_ref(), kind).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Closes the incident, if it is open, and lets its cards say so.

@@ -202,6 +202,13 @@ impl Store {
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 
+    /// Attempts between these times that found something or failed, and have no card: nobody was told.
+    pub async fn untold_attempts(&self, since: Timestamp, before: Timestamp) -> Result<Vec<(AttemptId, PersonId)>> {
+        Ok(all!(db self; (AttemptId, PersonId); "select id, person from attempts where stage in ('found', 'failed')
+            and created_at > $1 and answered_at <= $2
+            and not exists (select 1 from cards where subject = attempts.id) order by id", millis(since), millis(before))?)
+    }
+
     /// Lets an answered attempt be answered again (a form that was filled in wrongly).
     pub async fn reopen_attempt(&self, id: &AttemptId) -> Result<()> {
         exec!(db self; "update attempts set stage = 'open' where id = $1 and stage = 'answered'", id.clone())?;

@@ -123,6 +123,15 @@ impl Store {
         Ok(row.is_some_and(|(count,)| count > 0))
     }
 
+    /// Open incidents without a card, older than `before`: nobody was told.
+    pub async fn untold_incidents(&self, before: Timestamp) -> Result<Vec<Incident>> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{SELECT} where closed_at is null and opened_at <= $1
+             and not exists (select 1 from cards where subject = incidents.id) order by opened_at, id"
+        ));
+        Ok(all!(db self; Row; sql, millis(before))?.into_iter().map(Incident::from).collect())
+    }
+
     /// Says no more about an incident until then.
     pub async fn mute_incident(&self, id: &IncidentId, until: Timestamp) -> Result<()> {
         exec!(db self; "update incidents set muted_until = $1 where id = $2", millis(until), id.clone())?;

@@ -178,6 +178,15 @@ impl Store {
         all!(db self; CardRow; sql, subject)?.into_iter().map(|row| self.card_of(row)).collect()
     }
 
+    /// What has cards and changed since then: posts that went out, attempts that were answered, incidents.
+    pub async fn shown_since(&self, since: Timestamp) -> Result<Vec<String>> {
+        let rows = all!(db self; (String,); "select distinct subject from cards where
+            subject in (select id from posts where status <> 'draft' and updated_at > $1)
+            or subject in (select id from attempts where stage <> 'open' and answered_at > $1)
+            or subject in (select id from incidents where opened_at > $1 or closed_at > $1)", millis(since))?;
+        Ok(rows.into_iter().map(|(subject,)| subject).collect())
+    }
+
     /// Lets a card show something else from now on.
     pub async fn point_card(&self, id: &CardId, subject: &str) -> Result<()> {
         exec!(db self; "update cards set subject = $1, shown = null where id = $2", subject, id.clone())?;

@@ -9,6 +9,7 @@ mod chat_posts;
 mod chat_team;
 mod contract;
 mod contracts;
+mod crash;
 mod kill;
 mod peers;
 mod readme;

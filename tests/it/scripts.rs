@@ -64,7 +64,7 @@ async fn connect_four(w: &World) {
     connect_discord(w).await;
 }
 
-async fn connect_mastodon(w: &World) {
+pub async fn connect_mastodon(w: &World) {
     let owner = w.owner();
     owner.command("connect", &["mastodon", INSTANCE]).await;
     let card = owner.wait_all(&["Open mastodon.example and agree"]).await;
@@ -77,7 +77,7 @@ async fn connect_mastodon(w: &World) {
     owner.wait("● Alice (Mastodon) is connected to My team.").await;
 }
 
-async fn connect_bluesky(w: &World) {
+pub async fn connect_bluesky(w: &World) {
     let owner = w.owner();
     owner.command("connect", &["bluesky"]).await;
     let card = owner.wait("not here").await;
@@ -98,7 +98,7 @@ async fn connect_bluesky(w: &World) {
     owner.wait("(Bluesky) is connected to My team.").await;
 }
 
-async fn connect_telegram(w: &World) {
+pub async fn connect_telegram(w: &World) {
     let owner = w.owner();
     owner.command("connect", &["telegram"]).await;
     let card = owner.wait("/connect tp-").await;
@@ -115,7 +115,7 @@ async fn connect_telegram(w: &World) {
     owner.wait("● Acme News (Telegram) is connected to My team.").await;
 }
 
-async fn connect_discord(w: &World) {
+pub async fn connect_discord(w: &World) {
     let owner = w.owner();
     if w.surface() == Surface::Discord {
         let here = owner.in_channel(w.general);

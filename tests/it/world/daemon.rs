@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tracing_subscriber::fmt::MakeWriter;
 use trypost::app::{App, Parts};
+use trypost::chat::Chat;
 use trypost::config::Config;
 use trypost::domain::{Observer, Point};
 use trypost::flows::Flows;
@@ -109,6 +110,7 @@ impl<'a> MakeWriter<'a> for Log {
 /// A running daemon.
 pub struct Daemon {
     pub flows: Arc<Flows>,
+    pub chat: Arc<Chat>,
     pub watch: Arc<Watch>,
     pub address: SocketAddr,
     pub owner_code: Option<String>,
@@ -146,32 +148,31 @@ impl Daemon {
         let parts = Parts { clock, entropy, observer: watch.clone(), resolver: None, console };
         let app = runtime.spawn(async move { App::start(&config, parts).await });
         let app = app.await.expect("no panic").unwrap_or_else(|error| panic!("{error}"));
-        let (flows, address, owner_code) = (app.flows.clone(), app.address, app.owner_code.clone());
-        Self { flows, watch, address, owner_code, app, runtime }
-    }
-
-    pub fn spawn<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> tokio::task::JoinHandle<T> {
-        self.runtime.spawn(work)
+        let (flows, chat) = (app.flows.clone(), app.chat.clone());
+        let (address, owner_code) = (app.address, app.owner_code.clone());
+        Self { flows, chat, watch, address, owner_code, app, runtime }
     }
 
     /// Ends as on SIGTERM.
     pub async fn stop(self) {
-        let Self { app, runtime, flows, .. } = self;
-        drop(flows);
+        let Self { app, runtime, flows, chat, .. } = self;
+        drop((flows, chat));
         app.lifecycle.stop();
         let ended = runtime.spawn(app.ended());
         tokio::time::timeout(PATIENCE, ended).await.expect("it drains").expect("no panic");
         shut(runtime).await;
     }
 
+    /// Ends some time, when nobody waits for it.
+    pub fn abandon(self) {
+        self.runtime.shutdown_background();
+    }
+
     /// Ends as on SIGKILL.
     pub async fn kill(self) {
-        let Self { app, runtime, flows, .. } = self;
+        let Self { app, runtime, flows, chat, .. } = self;
         shut(runtime).await;
-        drop((app, flows));
+        drop((app, flows, chat));
     }
 }
 

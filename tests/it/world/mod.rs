@@ -16,8 +16,8 @@ use emulators::mastodon::{self, Mastodon};
 use emulators::telegram::{self, Standing, Telegram};
 use emulators::{Gateway, PATIENCE};
 use trypost::domain::{Clock, Timestamp};
-use trypost::flows::Flows;
-use trypost::store::Store;
+use trypost::flows::{Actor, Flows};
+use trypost::store::{Place, Store};
 
 pub use daemon::Watch;
 pub use person::{Person, Shown};
@@ -202,6 +202,8 @@ impl World {
             Surface::Telegram => (None, Person::on_telegram(&self.telegram, &self.alice)),
         };
         let daemon = Daemon::start(self.settings(), self.clock.clone(), Arc::new(watch), console, &self.log).await;
+        // Another port at each start; what was signed in with is forgotten too.
+        self.browser = Browser::new(&self.gateway.url()).expect("a browser");
         self.browser.route(PUBLIC, &format!("http://{}", daemon.address));
         self.daemon = Some(daemon);
         self.person = Some(person);
@@ -246,12 +248,32 @@ impl World {
         &self.flows().store
     }
 
-    /// Runs something in the daemon's own runtime, where a crash drops it.
-    pub fn spawn<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> tokio::task::JoinHandle<T> {
-        self.daemon().spawn(work)
+    /// The subjects of cards that do not show what is true now, out of those that something happened to.
+    pub async fn stale_cards(&self) -> Vec<String> {
+        let cards = self
+            .raw(
+                "select c.id from cards c left join attempts a on a.id = c.subject left join posts p on p.id = c.subject
+                 where coalesce(a.stage, 'open') <> 'open' or coalesce(p.status, 'draft') <> 'draft' or c.subject like 'inc%'",
+            )
+            .await;
+        let mut stale = Vec::new();
+        for card in cards {
+            let card = self.store().card(&card.into()).await.unwrap().unwrap();
+            let surface = bots::SurfaceKind::parse(&card.place.surface).unwrap();
+            let drawn = self.daemon().chat.draw(&card.subject, surface, card.person.as_ref(), false).await.unwrap();
+            if drawn.is_some_and(|drawn| card.shown != Some(looks(drawn))) {
+                stale.push(card.subject);
+            }
+        }
+        stale
+    }
+
+    /// The owner as the use cases know them.
+    pub async fn actor(&self) -> Actor {
+        let person = self.raw("select id from people").await.remove(0).into();
+        let workspace = self.raw("select id from workspaces").await.remove(0).into();
+        let place = Place { surface: "console".to_owned(), chat: "console".to_owned(), topic: String::new() };
+        Actor { person, workspace, place }
     }
 
     /// The owner, wherever they sit.
@@ -377,10 +399,26 @@ impl World {
     }
 }
 
+/// The fingerprint of what people see of a message: everything but tokens.
+fn looks(mut message: bots::Message) -> String {
+    for button in message.rows.iter_mut().flatten() {
+        if let bots::Press::Token(token) = &mut button.press {
+            token.clear();
+        }
+    }
+    if let Some(select) = &mut message.select {
+        select.token.clear();
+    }
+    trypost::domain::clock::fingerprint(&serde_json::to_string(&message).unwrap())
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.told());
+        }
+        if let Some(daemon) = self.daemon.take() {
+            daemon.abandon();
         }
     }
 }
