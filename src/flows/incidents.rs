@@ -103,6 +103,7 @@ impl Flows {
                 self.tell(&place, Some(&person), attempt.as_str()).await?;
             }
         }
+        self.recover_losses(before).await?;
         for incident in self.store.untold_incidents(before).await? {
             if let Some(kind) = Kind::parse(&incident.kind) {
                 self.announce(&incident, incident.workspace.as_ref(), kind).await?;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::incidents::{Cause, Kind};
 use super::{Flows, Refusal};
-use crate::domain::account::{Account, AccountStatus, Grant};
+use crate::domain::Timestamp;
+use crate::domain::account::{Account, AccountStatus, Grant, GrantState};
 use crate::domain::fault::Fault;
 
 /// How long a paused platform is left alone before one call may find out whether it works again.
@@ -17,6 +18,11 @@ impl Flows {
         if !self.store.kill_grant(&grant.id, grant.version, why).await? {
             return Ok(());
         }
+        self.mourn(grant, why).await
+    }
+
+    /// What follows from a grant's end; may be done again.
+    async fn mourn(&self, grant: &Grant, why: &str) -> Result<(), Refusal> {
         let accounts = self.store.accounts_of_grant(&grant.id).await?;
         for account in &accounts {
             self.store
@@ -54,6 +60,26 @@ impl Flows {
     pub(crate) async fn lose_account(&self, account: &Account, why: &str, fix: &str) -> Result<(), Refusal> {
         if self.store.set_account_status(&account.id, AccountStatus::Disconnected, Some(why), Some(fix)).await? {
             let cause = Cause { why: why.to_owned(), fix: fix.to_owned(), platform: account.platform.clone() };
+            self.open_incident(Some(&account.workspace), Kind::AccountLost, account.id.as_str(), &cause).await?;
+        }
+        Ok(())
+    }
+
+    /// At start: losses that a stopped daemon had noted but opened no incident for, up to `before`.
+    pub(crate) async fn recover_losses(&self, before: Timestamp) -> Result<(), Refusal> {
+        let kind = Kind::AccountLost.as_str();
+        for id in self.store.unreported_grants(kind, before).await? {
+            let Some(grant) = self.store.grant(&id).await? else { continue };
+            if let GrantState::Dead { why, .. } = &grant.state {
+                self.mourn(&grant, why).await?;
+            }
+        }
+        for account in self.store.unreported_accounts(kind, before).await? {
+            let cause = Cause {
+                why: account.why.clone().unwrap_or_default(),
+                fix: account.fix.clone().unwrap_or_default(),
+                platform: account.platform.clone(),
+            };
             self.open_incident(Some(&account.workspace), Kind::AccountLost, account.id.as_str(), &cause).await?;
         }
         Ok(())

@@ -155,6 +155,17 @@ impl Store {
         Ok(news > 0)
     }
 
+    /// Accounts that are lost by themselves, not with their grant, up to `before`, and that no open incident of this kind
+    /// is about.
+    pub async fn unreported_accounts(&self, kind: &str, before: Timestamp) -> Result<Vec<Account>> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{SELECT} where removed_at is null and status <> 'connected' and status_since <= $2
+             and (grant_id is null or exists (select 1 from grants where id = accounts.grant_id and dead_since is null))
+             and not exists (select 1 from incidents where open_key = $1 || '/' || accounts.id) order by id"
+        ));
+        all!(db self; Row; sql, kind, millis(before))?.into_iter().map(Account::try_from).collect()
+    }
+
     /// Notes what a check saw.
     pub async fn note_account(
         &self,

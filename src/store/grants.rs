@@ -169,6 +169,14 @@ impl Store {
         Ok(rows.into_iter().map(horizon).collect())
     }
 
+    /// Dead grants, up to `before`, that accounts lean on and that no open incident of this kind is about.
+    pub async fn unreported_grants(&self, kind: &str, before: Timestamp) -> Result<Vec<GrantId>> {
+        let rows = all!(db self; (GrantId,); "select id from grants where dead_since <= $2
+            and exists (select 1 from accounts where grant_id = grants.id and removed_at is null)
+            and not exists (select 1 from incidents where open_key = $1 || '/' || grants.id) order by id", kind, millis(before))?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
     /// Drops a grant that no account leans on any more.
     pub async fn drop_unused_grant(&self, id: &GrantId) -> Result<()> {
         exec!(db self; "delete from grants where id = $1 and not exists (select 1 from accounts where grant_id = $1)", id.clone())?;

@@ -18,8 +18,12 @@ const RETRIES: Duration = Duration::from_secs(300);
 
 #[derive(Clone, Copy, Debug)]
 enum Act {
+    /// An account is connected.
     Connect,
+    /// A post goes out.
     Publish,
+    /// A post meets an account whose consent was taken back.
+    Lose,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +81,7 @@ crashes! {
     publish_bluesky Publish Bluesky;
     publish_telegram Publish Telegram;
     publish_discord Publish Discord;
+    lose_mastodon Lose Mastodon;
 }
 
 /// One case for every so many points.
@@ -84,8 +89,11 @@ async fn every(step: usize, engine: Engine, act: Act, platform: Platform) {
     let mut table = Table::default();
     for point in (1..).step_by(step) {
         let Some(mut world) = World::start(engine, Surface::Console).await else { return };
-        if let Act::Publish = act {
+        if !matches!(act, Act::Connect) {
             connect(&world, platform).await;
+        }
+        if let Act::Lose = act {
+            world.mastodon.revoke_tokens("alice");
         }
         world.settle().await;
         let watch = world.watch().clone();
@@ -103,9 +111,17 @@ async fn every(step: usize, engine: Engine, act: Act, platform: Platform) {
         world.run(Watch::default()).await;
         world.advance(RETRIES).await;
         table.cases += 1;
-        let stale = world.stale_cards().await;
+        let mut stale = world.stale_cards().await;
+        if let Act::Lose = act {
+            // What once was connected is told as it was then.
+            stale.retain(|subject| !subject.starts_with("att_"));
+        }
         if !stale.is_empty() {
             table.lost.push(format!("{place}: {stale:?} was not told"));
+        }
+        let untold = "select kind from incidents i where not exists (select 1 from cards where subject = i.id)";
+        if !world.raw(untold).await.is_empty() {
+            table.lost.push(format!("{place}: nobody heard of the incident"));
         }
         match mend(&world, act, platform).await {
             End::Well => {}
@@ -149,6 +165,14 @@ async fn script(w: &World, act: Act, platform: Platform) {
             w.owner().command("post", &[TEXT]).await;
             send_off(w, platform).await;
         }
+        Act::Lose => {
+            let owner = w.owner();
+            owner.command("post", &[TEXT]).await;
+            let draft = owner.wait_button("Draft 1", "Post now").await;
+            owner.press(&draft, "Post now").await;
+            w.advance(RETRIES).await;
+            owner.wait("not published").await;
+        }
     }
     w.settle().await;
 }
@@ -181,12 +205,12 @@ async fn published(w: &World) {
 async fn there(w: &World, act: Act, platform: Platform) -> usize {
     match (act, platform) {
         (Act::Connect, _) => w.raw("select id from accounts where status = 'connected'").await.len(),
-        (Act::Publish, Platform::Mastodon) => w.mastodon.statuses().len(),
-        (Act::Publish, Platform::Bluesky) => w.bluesky.posts(HANDLE).len(),
-        (Act::Publish, Platform::Telegram) => {
+        (Act::Publish | Act::Lose, Platform::Mastodon) => w.mastodon.statuses().len(),
+        (_, Platform::Bluesky) => w.bluesky.posts(HANDLE).len(),
+        (_, Platform::Telegram) => {
             w.telegram.messages(w.channel).iter().filter(|message| message.text == TEXT).count()
         }
-        (Act::Publish, Platform::Discord) => {
+        (_, Platform::Discord) => {
             w.discord.messages(w.general).iter().filter(|message| message.content() == TEXT).count()
         }
     }
@@ -197,6 +221,7 @@ async fn mend(w: &World, act: Act, platform: Platform) -> End {
     match act {
         Act::Connect => mend_connect(w, platform).await,
         Act::Publish => mend_publish(w, platform).await,
+        Act::Lose => mend_loss(w, platform).await,
     }
 }
 
@@ -251,6 +276,33 @@ async fn mend_publish(w: &World, platform: Platform) -> End {
         }
         other => panic!("left {other:?}\n{}", w.told()),
     };
+    w.advance(RETRIES).await;
+    assert_eq!(w.store().post(&id.into()).await.unwrap().unwrap().status, PostStatus::Published, "{}", w.told());
+    end
+}
+
+/// Connects again, and publishes again.
+async fn mend_loss(w: &World, platform: Platform) -> End {
+    let (flows, actor) = (w.flows(), w.actor().await);
+    let mut end = End::Asked;
+    if w.raw("select id from posts").await.is_empty() {
+        script(w, Act::Lose, platform).await;
+        end = End::Repeated;
+    }
+    let id = w.raw("select id from posts").await.remove(0);
+    if w.raw("select status from posts").await == ["draft"] {
+        flows.publish_now(&actor, &id.clone().into()).await.unwrap();
+        w.advance(RETRIES).await;
+        end = End::Repeated;
+    }
+    let incidents = w.raw("select kind from incidents where closed_at is null").await;
+    assert_eq!(incidents, ["account_lost"], "{}", w.told());
+    connect(w, platform).await;
+    w.until("the account to be back", || async {
+        (w.raw("select status from accounts").await == ["connected"]).then_some(())
+    })
+    .await;
+    flows.retry_post(&actor, &id.clone().into()).await.unwrap();
     w.advance(RETRIES).await;
     assert_eq!(w.store().post(&id.into()).await.unwrap().unwrap().status, PostStatus::Published, "{}", w.told());
     end

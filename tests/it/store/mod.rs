@@ -19,7 +19,7 @@ use trypost::domain::id::{AccountId, GrantId, PersonId, PostId, WorkspaceId};
 use trypost::domain::post::{Options, RichText};
 use trypost::domain::workspace::Workspace;
 use trypost::domain::{Clock, Secret, Timestamp, Unobserved};
-use trypost::store::{Draft, NewAccount, NewGrant, Place, Store, Vault};
+use trypost::store::{Draft, NewAccount, NewAttempt, NewGrant, Place, Store, Vault};
 
 use crate::support::clock::{Seeded, TestClock};
 use crate::support::postgres::TestDatabase;
@@ -206,6 +206,20 @@ pub fn new_account(workspace: &WorkspaceId, remote_id: &str, grant: Option<&Gran
         url: None,
         meta: json!({ "characters": 500 }),
         grant: grant.cloned(),
+    }
+}
+
+pub fn new_attempt(workspace: &WorkspaceId, person: &PersonId, expires_at: Timestamp) -> NewAttempt {
+    NewAttempt {
+        workspace: workspace.clone(),
+        person: person.clone(),
+        platform: "mastodon".to_owned(),
+        instance: None,
+        account: None,
+        place: place("1"),
+        link: Secret::new("link"),
+        state: Secret::new("state"),
+        expires_at,
     }
 }
 

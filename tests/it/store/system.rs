@@ -1,11 +1,19 @@
 //! Settings, leases, apps at instances, pauses and incidents.
 
 use trypost::domain::Secret;
+use trypost::domain::account::AccountStatus;
 use trypost::store::NewIncident;
 
-use super::{Bed, on_both};
+use super::{Bed, new_attempt, on_both, place};
 
-on_both!(settings_settle, leases_end, apps_are_sealed, pauses_lift, incidents_open_once);
+on_both!(
+    settings_settle,
+    leases_end,
+    apps_are_sealed,
+    pauses_lift,
+    incidents_open_once,
+    what_nobody_was_told_is_found
+);
 
 async fn settings_settle(bed: &Bed) {
     let store = &bed.store;
@@ -80,4 +88,53 @@ async fn incidents_open_once(bed: &Bed) {
     assert!(opened);
     assert_ne!(next.id, first.id);
     assert_eq!(store.operator_incidents().await.unwrap().len(), 1);
+}
+
+async fn what_nobody_was_told_is_found(bed: &Bed) {
+    let store = &bed.store;
+    let kind = "account_lost";
+    let (workspace, owner) = bed.workspace().await;
+    let grant = bed.grant(&workspace.id).await;
+    let on_grant = bed.account(&workspace.id, "host/7", Some(&grant)).await;
+    let alone = bed.account(&workspace.id, "host/8", None).await;
+    assert!(store.unreported_grants(kind, bed.at(1)).await.unwrap().is_empty());
+    store.kill_grant(&grant, 1, "revoked").await.unwrap();
+    for account in [&on_grant, &alone] {
+        store.set_account_status(account, AccountStatus::Disconnected, Some("gone"), None).await.unwrap();
+    }
+    assert!(store.unreported_grants(kind, bed.at(-1)).await.unwrap().is_empty(), "too young");
+    assert_eq!(store.unreported_grants(kind, bed.at(1)).await.unwrap(), std::slice::from_ref(&grant));
+    let lost = store.unreported_accounts(kind, bed.at(1)).await.unwrap();
+    assert_eq!(lost.iter().map(|account| &account.id).collect::<Vec<_>>(), [&alone]);
+
+    for subject in [grant.as_str(), alone.as_str()] {
+        let new = NewIncident {
+            workspace: Some(workspace.id.clone()),
+            kind,
+            subject: subject.to_owned(),
+            what: "{}".to_owned(),
+        };
+        store.open_incident(&new).await.unwrap();
+    }
+    assert!(store.unreported_grants(kind, bed.at(1)).await.unwrap().is_empty());
+    assert!(store.unreported_accounts(kind, bed.at(1)).await.unwrap().is_empty());
+    let untold = store.untold_incidents(bed.at(1)).await.unwrap();
+    assert_eq!(untold.len(), 2);
+    store.add_card(untold[0].id.as_str(), &place("1"), None, None).await.unwrap();
+    assert_eq!(store.untold_incidents(bed.at(1)).await.unwrap().len(), 1);
+
+    let post = bed.draft(&workspace.id, &owner, &[alone]).await;
+    store.add_card(post.as_str(), &place("1"), None, None).await.unwrap();
+    assert_eq!(store.shown_since(bed.at(-1)).await.unwrap(), [untold[0].id.to_string()], "a draft did not go out");
+    store.start_publishing(&post).await.unwrap();
+    assert_eq!(store.shown_since(bed.at(-1)).await.unwrap().len(), 2);
+    assert!(store.shown_since(bed.at(1)).await.unwrap().is_empty());
+
+    let attempt = store.add_attempt(&new_attempt(&workspace.id, &owner, bed.at(900))).await.unwrap();
+    store.answer_attempt(&attempt).await.unwrap();
+    assert!(store.untold_attempts(bed.at(-1), bed.at(1)).await.unwrap().is_empty(), "still being answered");
+    store.found_for_attempt(&attempt, &Secret::new("{}"), &[]).await.unwrap();
+    assert_eq!(store.untold_attempts(bed.at(-1), bed.at(1)).await.unwrap(), [(attempt.clone(), owner)]);
+    store.add_card(attempt.as_str(), &place("1"), None, None).await.unwrap();
+    assert!(store.untold_attempts(bed.at(-1), bed.at(1)).await.unwrap().is_empty());
 }

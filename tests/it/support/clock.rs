@@ -50,6 +50,11 @@ impl TestClock {
         self.moved.notify_waiters();
     }
 
+    /// Whether somebody sleeps for exactly this instant.
+    pub fn is_awaited(&self, until: Timestamp) -> bool {
+        self.state().sleepers.values().any(|one| *one == until)
+    }
+
     /// The next instant that somebody sleeps for, if it is not past already.
     pub fn next_due(&self) -> Option<Timestamp> {
         let state = self.state();
