@@ -12,6 +12,14 @@ use trypost::doctor;
 use trypost::domain::OsEntropy;
 use trypost::store::Vault;
 
+/// Says a line to whoever started the daemon; a closed pipe is no reason to stop.
+macro_rules! say {
+    ($($word:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($word)*);
+    }};
+}
+
 /// Keeps a team's social accounts connected and publishes to them, run from the chat.
 #[derive(Parser)]
 #[command(version, about)]
@@ -153,22 +161,20 @@ async fn serve(console: bool) -> Result<ExitCode, String> {
     }
     let app = App::start(&config, parts).await.map_err(told)?;
     app.lifecycle.listen_for_signals().map_err(|error| format!("Signals can't be listened for: {error}"))?;
-    println!(
+    say!(
         "trypost {} is up: {} (data in {})",
         env!("CARGO_PKG_VERSION"),
         app.flows.settings.app_url,
         config.data_dir.display()
     );
     for note in &app.notes {
-        println!("{note}");
+        say!("{note}");
     }
     if let Some(code) = &app.owner_code {
         if bots {
-            println!("Nobody owns this daemon yet. Send the bot: /start {code}");
+            say!("Nobody owns this daemon yet. Send the bot: /start {code}");
         } else {
-            println!(
-                "No bot is set up (TELEGRAM_BOT_TOKEN, DISCORD_BOT_TOKEN). Later, claim it there with: /start {code}"
-            );
+            say!("No bot is set up (TELEGRAM_BOT_TOKEN, DISCORD_BOT_TOKEN). Later, claim it there with: /start {code}");
         }
     }
     app.ended().await;

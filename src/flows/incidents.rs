@@ -72,12 +72,7 @@ impl Flows {
     }
 
     /// Tells a new incident to whoever wants to hear of it.
-    async fn announce(
-        &self,
-        incident: &Incident,
-        workspace: Option<&WorkspaceId>,
-        kind: Kind,
-    ) -> Result<(), Refusal> {
+    async fn announce(&self, incident: &Incident, workspace: Option<&WorkspaceId>, kind: Kind) -> Result<(), Refusal> {
         let muted = self.store.is_muted(kind.as_str(), &incident.subject).await?;
         let audience = match workspace {
             _ if muted => Vec::new(),

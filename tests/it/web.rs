@@ -1,5 +1,5 @@
 //! The web part as the world meets it: the daemon as `main` starts it, over real HTTP, with people, vendors and strangers
-//! at its door. Long, because it is one story per test.
+//! at its door. Long because it is one story per test.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -148,11 +148,11 @@ impl Daemon {
     }
 
     fn link(message: &Message) -> String {
-        let links = message.buttons.iter().flatten().filter_map(|button| match &button.kind {
+        let mut links = message.buttons.iter().flatten().filter_map(|button| match &button.kind {
             ButtonKind::Url(url) => Some(url.clone()),
             _ => None,
         });
-        links.last().expect("a link")
+        links.next_back().expect("a link")
     }
 
     /// Connects one account on each platform, through Alice's chat and browser.

@@ -2,6 +2,7 @@
 //! first asked. It knows no vendor.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, OnceLock};
 
 use jsonschema::paths::{LazyLocation, Location};
@@ -25,15 +26,17 @@ impl Check {
     }
 
     /// The schema with every definition that it leads to, and what checks it.
+    #[expect(clippy::result_large_err, reason = "the crate fixes the type of a keyword's error")]
     fn ready(&self) -> &(Value, Validator) {
         self.ready.get_or_init(|| {
             let mut known: BTreeMap<String, Value> = BTreeMap::new();
             let mut open = references(&self.schema);
             while let Some(name) = open.pop() {
-                if !known.contains_key(&name) {
-                    let found = (self.defs)(&name).unwrap_or_else(|| panic!("{name} is nowhere defined"));
+                if let Entry::Vacant(place) = known.entry(name) {
+                    let found = (self.defs)(place.key());
+                    let found = found.unwrap_or_else(|| panic!("{} is nowhere defined", place.key()));
                     open.extend(references(&found));
-                    known.insert(name, found);
+                    place.insert(found);
                 }
             }
             let mut whole = self.schema.clone();

@@ -20,7 +20,7 @@ use trypost::flows::{Actor, Flows};
 use trypost::store::{Place, Store};
 
 pub use daemon::Watch;
-pub use person::{Person, Shown};
+pub use person::Person;
 
 use crate::support::clock::{TestClock, jiff_span};
 use crate::support::postgres::{self, TestDatabase};
@@ -86,8 +86,6 @@ pub struct World {
     pub ally: discord::User,
     /// The Telegram channel "Acme News"; the bot is not in it.
     pub channel: i64,
-    /// The Discord server "Acme"; the bot is in it where the owner sits on Discord.
-    pub guild: u64,
     /// Its channel `general`.
     pub general: u64,
     /// The app password that works.
@@ -155,7 +153,6 @@ impl World {
             alice,
             ally,
             channel,
-            guild,
             general,
             app_password,
             browser,
@@ -389,7 +386,8 @@ impl World {
             (said.unwrap() == 0 && next.unwrap().is_none() && self.busy().await.is_none()).then_some(())
         })
         .await;
-        let open = self.raw("select kind || ' ' || subject || ' ' || what from incidents where closed_at is null").await;
+        let open =
+            self.raw("select kind || ' ' || subject || ' ' || what from incidents where closed_at is null").await;
         assert_eq!(open, Vec::<String>::new());
         let transcript = self.owner().transcript();
         self.person = None;
