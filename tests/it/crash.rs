@@ -209,9 +209,7 @@ async fn there(w: &World, act: Act, platform: Platform) -> usize {
         (Act::Connect, _) => w.raw("select id from accounts where status = 'connected'").await.len(),
         (Act::Publish | Act::Lose, Platform::Mastodon) => w.mastodon.statuses().len(),
         (_, Platform::Bluesky) => w.bluesky.posts(HANDLE).len(),
-        (_, Platform::Telegram) => {
-            w.telegram.messages(w.channel).iter().filter(|message| message.text == TEXT).count()
-        }
+        (_, Platform::Telegram) => w.telegram.messages(w.channel).iter().filter(|message| message.text == TEXT).count(),
         (_, Platform::Discord) => {
             w.discord.messages(w.general).iter().filter(|message| message.content() == TEXT).count()
         }

@@ -6,14 +6,7 @@ use trypost::store::NewIncident;
 
 use super::{Bed, new_attempt, on_both, place};
 
-on_both!(
-    settings_settle,
-    leases_end,
-    apps_are_sealed,
-    pauses_lift,
-    incidents_open_once,
-    what_nobody_was_told_is_found
-);
+on_both!(settings_settle, leases_end, apps_are_sealed, pauses_lift, incidents_open_once, what_nobody_was_told_is_found);
 
 async fn settings_settle(bed: &Bed) {
     let store = &bed.store;
