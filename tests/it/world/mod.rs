@@ -1,5 +1,6 @@
 //! A world: the real daemon in this process on a database of its own, every vendor on loopback, a clock that stands until
-//! it is moved, and people who type and press. It knows what must be true at the end of every story, and no story.
+//! it is moved, and people who type and press. It knows what must be true at the end of every story, and no story. Long because
+//! starting, crashing and ending a world belong together.
 
 mod daemon;
 mod person;
